@@ -1,0 +1,20 @@
+"""The one exception that means: the user can mend this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """A mistake in what the user gave: shown as plain sentences, never as a traceback.
+
+    A message says what is wrong, where (file, row, column or key) and what to write instead.
+    """
+
+
+class UserErrors(UserError):
+    """Several mistakes found in one reading, so that they can be mended in one go."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        self.messages = tuple(messages)
+        super().__init__("\n".join(f"- {message}" for message in self.messages))

@@ -1,0 +1,474 @@
+"""Columns, types and units of every table that Podura reads or writes, and how they are written.
+
+A table between stages is Parquet; a table for people is CSV (UTF-8, comma, header) or, where people
+write it, TSV. Every writer is atomic (a file appears whole or not at all) and deterministic.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from podura.errors import UserError, UserErrors
+
+Kind = Literal["string", "integer", "number", "boolean"]
+
+BOX_COLUMNS = ("x_min", "y_min", "x_max", "y_max")
+PARTS = ("train", "validation", "calibration", "test")
+#: COCO's ten overlaps, as whole percents so that they can name columns.
+IOU_PERCENTS = (50, 55, 60, 65, 70, 75, 80, 85, 90, 95)
+
+_DTYPES: Mapping[Kind, str] = {
+    "string": "string",
+    "integer": "Int64",
+    "number": "float64",
+    "boolean": "boolean",
+}
+# A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type, unit ("" where it has none) and meaning."""
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table: what it holds and its columns in order."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def frame(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+        """Rows as a frame with exactly this table's columns and types.
+
+        Raises ValueError for a missing or unknown column: that is a fault of ours, not of a user.
+        """
+        frame = (
+            rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+        )
+        if frame.empty and not len(frame.columns):
+            frame = pd.DataFrame(
+                {name: pd.Series(dtype="object") for name in self.names}
+            )
+        unknown = [name for name in frame.columns if name not in self.names]
+        missing = [
+            c.name
+            for c in self.columns
+            if c.name not in frame.columns and not c.optional
+        ]
+        if unknown or missing:
+            raise ValueError(
+                f"table {self.name}: unknown {unknown}, missing {missing}"
+            )
+        for column in self.columns:
+            if column.name not in frame.columns:
+                frame[column.name] = None
+            frame[column.name] = frame[column.name].astype(_DTYPES[column.kind])  # type: ignore[call-overload]
+        return frame[self.names].reset_index(drop=True)
+
+    def write_csv(
+        self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str
+    ) -> None:
+        """Write as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+        frame = self.frame(rows)
+        for column in self.columns:
+            if column.kind == "string":
+                frame[column.name] = frame[column.name].map(
+                    _harmless, na_action="ignore"
+                )
+        with whole_file(path) as temporary:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+
+    def read_csv(self, path: Path | str) -> pd.DataFrame:
+        """Read what ``write_csv`` wrote."""
+        raw = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        for column in self.columns:
+            if column.name not in raw.columns:
+                continue
+            values = raw[column.name]
+            if column.kind == "string":
+                raw[column.name] = values.map(_as_given, na_action="ignore")
+            elif column.kind == "boolean":
+                raw[column.name] = values.map(
+                    {"True": True, "False": False}, na_action="ignore"
+                ).astype("boolean")
+            else:
+                raw[column.name] = pd.to_numeric(values)
+        return self.frame(raw[[n for n in self.names if n in raw.columns]])
+
+    def write_parquet(
+        self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str
+    ) -> None:
+        with whole_file(path) as temporary:
+            self.frame(rows).to_parquet(temporary, index=False)
+
+    def read_parquet(self, path: Path | str) -> pd.DataFrame:
+        return self.frame(pd.read_parquet(path))
+
+    def read_user_tsv(self, path: Path | str) -> pd.DataFrame:
+        """Read a tab-separated table that a person wrote, all cells as text, strictly.
+
+        Returns the declared columns (absent optional ones empty) plus ``row``, the line in the file.
+        Raises UserErrors that name file, row and column.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(
+                f"{path}: there is no such file. Give the path of a tab-separated table ({self.description})."
+            )
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}: byte {error.start} is not UTF-8. Save the table as 'UTF-8 text, tab-separated'."
+            ) from None
+        lines = list(csv.reader(text.splitlines(), delimiter="\t"))
+        numbered = [
+            (number, cells)
+            for number, cells in enumerate(lines, start=1)
+            if any(cell.strip() for cell in cells)
+            and not cells[0].lstrip().startswith("#")
+        ]
+        if not numbered:
+            raise UserError(
+                f"{path}: the table is empty. Its first line names the columns: {', '.join(self.names)}."
+            )
+        header_row, header = (
+            numbered[0][0],
+            [cell.strip() for cell in numbered[0][1]],
+        )
+        if len(header) == 1 and any(mark in header[0] for mark in ",;"):
+            raise UserError(
+                f"{path}, row {header_row}: the columns are not separated by tabs. "
+                "Save the table as tab-separated text (.tsv), not with commas or semicolons."
+            )
+        problems = [
+            f"{path}, row {header_row}: there is no column '{name}'. Columns are: {', '.join(self.names)}."
+            for name in header
+            if name not in self.names
+        ]
+        problems += [
+            f"{path}, row {header_row}: the column '{c.name}' is missing ({c.description})."
+            for c in self.columns
+            if not c.optional and c.name not in header
+        ]
+        problems += [
+            f"{path}, row {header_row}: the column '{name}' stands there twice."
+            for name in sorted({n for n in header if header.count(n) > 1})
+        ]
+        rows: list[dict[str, Any]] = []
+        for number, cells in numbered[1:]:
+            if len(cells) > len(header) and any(c.strip() for c in cells[len(header) :]):
+                problems.append(
+                    f"{path}, row {number}: {len(cells)} cells, but the header has {len(header)} columns."
+                )
+                continue
+            row: dict[str, Any] = dict.fromkeys(self.names, "")
+            row.update(zip(header, (cell.strip() for cell in cells), strict=False))
+            row["row"] = number
+            problems += [
+                f"{path}, row {number}, column '{c.name}': the cell is empty. Write {c.description}."
+                for c in self.columns
+                if not c.optional and c.name in header and not row[c.name]
+            ]
+            rows.append(row)
+        if problems:
+            raise UserErrors(problems)
+        return pd.DataFrame(rows, columns=[*self.names, "row"])
+
+
+def _harmless(text: str) -> str:
+    # A guarded text is guarded again, so that reading gives back exactly what was written.
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA_STARTS) else text
+
+
+def _as_given(text: str) -> str:
+    guarded = text[:1] == "'" and text.lstrip("'").startswith(_FORMULA_STARTS)
+    return text[1:] if guarded else text
+
+
+@contextmanager
+def whole_file(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes the name ``path`` only if no error occurs."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path | str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(value: Any, path: Path | str) -> None:
+    """Write strict JSON (no NaN), keys in the given order, one key a line."""
+    write_text(
+        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path
+    )
+
+
+def read_json(path: Path | str) -> Any:
+    with Path(path).open(encoding="utf-8") as handle:
+        return json.load(handle)
+
+
+def _boxes(what: str) -> tuple[Column, ...]:
+    sides = {
+        "x_min": "left",
+        "y_min": "upper",
+        "x_max": "right",
+        "y_max": "lower",
+    }
+    return tuple(
+        Column(name, "number", f"{side} edge of the {what}", "px")
+        for name, side in sides.items()
+    )
+
+
+IMAGES = Table(
+    "images",
+    "one row an image of the study",
+    (
+        Column("image", "string", "path of the image file, relative to this table"),
+        Column("slide", "string", "name of the slide that the image shows"),
+        Column("sample", "string", "name of the soil sample", optional=True),
+        Column("site", "string", "name of the site", optional=True),
+        Column("date", "string", "date of sampling, as YYYY-MM-DD", optional=True),
+        Column("um_per_pixel", "number", "size of a pixel", "µm", optional=True),
+        Column(
+            "part",
+            "string",
+            "a fixed part: train, validation, calibration or test",
+            optional=True,
+        ),
+    ),
+)
+
+SPECIES = Table(
+    "species",
+    "one row a species",
+    (
+        Column("code", "string", "short code used in tables and file names"),
+        Column("name", "string", "scientific name"),
+        Column("authority", "string", "author and year of the name", optional=True),
+        Column("family", "string", "family", optional=True),
+        Column(
+            "aliases",
+            "string",
+            "other names found in annotations, separated by |",
+            optional=True,
+        ),
+    ),
+)
+
+PROBLEMS = Table(
+    "problems",
+    "one row a fault found while importing",
+    (
+        Column("image", "string", "image concerned, as in images.tsv", optional=True),
+        Column("row", "string", "where in the annotation file (row, object or id)", optional=True),
+        Column("kind", "string", "kind of fault"),
+        Column("severity", "string", "error, warning or note"),
+        Column("treatment", "string", "what was done: fixed, ignored, dropped or kept"),
+        Column("value", "string", "the offending value", optional=True),
+        Column("message", "string", "the fault in words"),
+    ),
+)
+
+SPLIT = Table(
+    "split",
+    "one row an image: the part that its slide plays",
+    (
+        Column("image", "string", "image, as in images.tsv"),
+        Column("slide", "string", "slide"),
+        Column("part", "string", "train, validation, calibration or test"),
+        Column("fold", "integer", "fold, 0 where there are no folds"),
+    ),
+)
+
+PART_IMAGES = Table(
+    "part_images",
+    "the images of one part: all that a detection job is told",
+    (
+        Column("image", "string", "image, as in images.tsv"),
+        Column("path", "string", "where the file lies"),
+        Column("slide", "string", "slide"),
+        Column("width", "integer", "width after EXIF orientation", "px"),
+        Column("height", "integer", "height after EXIF orientation", "px"),
+    ),
+)
+
+HISTORY = Table(
+    "history",
+    "one row an epoch of training",
+    (
+        Column("epoch", "integer", "epoch, from 1"),
+        Column("step", "integer", "optimiser steps done"),
+        Column("loss", "number", "mean loss of the epoch"),
+        Column("loss_parts", "string", "mean of each part of the loss, as name=value, separated by ;"),
+        Column("learning_rate", "number", "learning rate at the end of the epoch"),
+        Column("validation_map50", "number", "mAP at IoU 0.5 on validation, averaged weights"),
+        Column("validation_map50_95", "number", "mAP at IoU 0.50:0.95 on validation, averaged weights"),
+        Column("kept", "boolean", "whether this epoch's weights are the best so far"),
+        Column("seconds", "number", "time of the epoch without validation", "s"),
+        Column("images_per_second", "number", "training speed", "1/s"),
+        Column("peak_memory_mb", "number", "peak resident memory so far", "MB"),
+    ),
+)
+
+DETECTIONS = Table(
+    "detections",
+    "one row a detection, at or above the score floor",
+    (
+        Column("image", "string", "image, as in images.tsv"),
+        Column("slide", "string", "slide"),
+        Column("species", "string", "species code"),
+        Column("score", "number", "confidence of the detector, 0 to 1"),
+        *_boxes("box"),
+    ),
+)
+
+MATCHES = Table(
+    "matches",
+    "detections and truths of one part after matching, one row each",
+    (
+        Column("kind", "string", "detection or truth"),
+        Column("image", "string", "image, as in images.tsv"),
+        Column("slide", "string", "slide"),
+        Column("species", "string", "species code"),
+        Column("score", "number", "score of a detection; missing for a truth"),
+        *_boxes("box"),
+        Column("truth", "integer", "annotation id of a truth; missing for a detection"),
+        Column("ignore", "boolean", "a truth that is to be ignored (crowd, difficult, truncated)"),
+        *(
+            Column(
+                f"match_{percent}",
+                "integer",
+                f"at IoU {percent / 100:.2f}: for a detection the id of the truth that it took, "
+                "for a truth 1 if it was found; 0 if none",
+            )
+            for percent in IOU_PERCENTS
+        ),
+        *(
+            Column(
+                f"ignored_{percent}",
+                "boolean",
+                f"at IoU {percent / 100:.2f}: counts neither as right nor as wrong",
+            )
+            for percent in IOU_PERCENTS
+        ),
+    ),
+)
+
+BENCHMARK_SPECIES = Table(
+    "benchmark_species",
+    "one row a model × seed × species",
+    (
+        Column("model", "string", "model, as in models.yaml"),
+        Column("seed", "integer", "seed of the run"),
+        Column("species", "string", "species code"),
+        Column("n_slides", "integer", "test slides with this species"),
+        Column("n_truth", "integer", "test specimens (ignored ones aside)"),
+        Column("n_detections", "integer", "test detections of this species above the floor"),
+        Column("ap50", "number", "average precision at IoU 0.5, COCO's 101 points"),
+        Column("ap50_95", "number", "average precision, mean over IoU 0.50:0.95, COCO's 101 points"),
+        Column("ap50_voc", "number", "average precision at IoU 0.5, all points (VOC 2010)"),
+        Column("ap50_low", "number", "lower end of the interval of ap50 over slides"),
+        Column("ap50_high", "number", "upper end of the interval of ap50 over slides"),
+        Column("threshold", "number", "score threshold; missing where none reaches the target precision"),
+        Column(
+            "threshold_status",
+            "string",
+            "not_certified: the plain empirical threshold from calibration slides, without a guarantee",
+        ),
+        Column("calibration_n", "integer", "calibration detections at or above the threshold"),
+        Column("calibration_errors", "integer", "those of them that are wrong"),
+        Column(
+            "precision_lower",
+            "number",
+            "exact one-sided lower bound of the calibration precision (Clopper-Pearson), which takes "
+            "no account of slides or of how the threshold was chosen",
+        ),
+        Column("test_precision", "number", "precision on test at the threshold"),
+        Column("test_precision_low", "number", "lower end of its interval over slides"),
+        Column("test_precision_high", "number", "upper end of its interval over slides"),
+        Column("test_recall", "number", "recall on test at the threshold"),
+        Column("test_recall_low", "number", "lower end of its interval over slides"),
+        Column("test_recall_high", "number", "upper end of its interval over slides"),
+    ),
+)
+
+BENCHMARK_MODELS = Table(
+    "benchmark_models",
+    "one row a model, all seeds together",
+    (
+        Column("model", "string", "model, as in models.yaml"),
+        Column("label", "string", "name for figures and tables"),
+        Column("role", "string", "detector or control"),
+        Column("rank", "integer", "rank by map50_95 among detectors; missing for controls"),
+        Column("n_seeds", "integer", "seeds run"),
+        Column("n_species", "integer", "species with truth on test, over which the mean is taken"),
+        Column("map50", "number", "mAP at IoU 0.5: mean over species, then over seeds"),
+        Column("map50_low", "number", "lower end of its interval over slides"),
+        Column("map50_high", "number", "upper end of its interval over slides"),
+        Column("map50_seed_min", "number", "lowest mAP at IoU 0.5 of a seed"),
+        Column("map50_seed_max", "number", "highest mAP at IoU 0.5 of a seed"),
+        Column("map50_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
+        Column("map50_95", "number", "mAP at IoU 0.50:0.95"),
+        Column("map50_95_low", "number", "lower end of its interval over slides"),
+        Column("map50_95_high", "number", "upper end of its interval over slides"),
+        Column("map50_95_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
+        Column("parameters", "integer", "trainable and fixed parameters; missing for controls"),
+        Column("framework", "string", "adapter of the model"),
+        Column("licence", "string", "licence of the model's code"),
+        Column("training_seconds", "number", "mean time of training a seed", "s"),
+        Column("detection_seconds", "number", "mean time to detect in one test image", "s"),
+        Column("peak_memory_mb", "number", "highest peak memory in training", "MB"),
+    ),
+)
+
+#: The tables that people read and write: config/README.md documents each column (a test checks it).
+PUBLIC_TABLES: tuple[Table, ...] = (
+    IMAGES,
+    SPECIES,
+    PROBLEMS,
+    SPLIT,
+    HISTORY,
+    BENCHMARK_SPECIES,
+    BENCHMARK_MODELS,
+)
