@@ -65,39 +65,25 @@ class Table:
 
         Raises ValueError for a missing or unknown column: that is a fault of ours, not of a user.
         """
-        frame = (
-            rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-        )
+        frame = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
         if frame.empty and not len(frame.columns):
-            frame = pd.DataFrame(
-                {name: pd.Series(dtype="object") for name in self.names}
-            )
+            frame = pd.DataFrame({name: pd.Series(dtype="object") for name in self.names})
         unknown = [name for name in frame.columns if name not in self.names]
-        missing = [
-            c.name
-            for c in self.columns
-            if c.name not in frame.columns and not c.optional
-        ]
+        missing = [c.name for c in self.columns if c.name not in frame.columns and not c.optional]
         if unknown or missing:
-            raise ValueError(
-                f"table {self.name}: unknown {unknown}, missing {missing}"
-            )
+            raise ValueError(f"table {self.name}: unknown {unknown}, missing {missing}")
         for column in self.columns:
             if column.name not in frame.columns:
                 frame[column.name] = None
             frame[column.name] = frame[column.name].astype(_DTYPES[column.kind])  # type: ignore[call-overload]
         return frame[self.names].reset_index(drop=True)
 
-    def write_csv(
-        self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str
-    ) -> None:
+    def write_csv(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str) -> None:
         """Write as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
         frame = self.frame(rows)
         for column in self.columns:
             if column.kind == "string":
-                frame[column.name] = frame[column.name].map(
-                    _harmless, na_action="ignore"
-                )
+                frame[column.name] = frame[column.name].map(_harmless, na_action="ignore")
         with whole_file(path) as temporary:
             frame.to_csv(temporary, index=False, lineterminator="\n")
 
@@ -111,16 +97,14 @@ class Table:
             if column.kind == "string":
                 raw[column.name] = values.map(_as_given, na_action="ignore")
             elif column.kind == "boolean":
-                raw[column.name] = values.map(
-                    {"True": True, "False": False}, na_action="ignore"
-                ).astype("boolean")
+                raw[column.name] = values.map({"True": True, "False": False}, na_action="ignore").astype(
+                    "boolean"
+                )
             else:
                 raw[column.name] = pd.to_numeric(values)
         return self.frame(raw[[n for n in self.names if n in raw.columns]])
 
-    def write_parquet(
-        self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str
-    ) -> None:
+    def write_parquet(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, path: Path | str) -> None:
         with whole_file(path) as temporary:
             self.frame(rows).to_parquet(temporary, index=False)
 
@@ -148,8 +132,7 @@ class Table:
         numbered = [
             (number, cells)
             for number, cells in enumerate(lines, start=1)
-            if any(cell.strip() for cell in cells)
-            and not cells[0].lstrip().startswith("#")
+            if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#")
         ]
         if not numbered:
             raise UserError(
@@ -214,9 +197,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name ``path`` only if no error occurs."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix
-    )
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -237,9 +218,7 @@ def write_text(text: str, path: Path | str) -> None:
 
 def write_json(value: Any, path: Path | str) -> None:
     """Write strict JSON (no NaN), keys in the given order, one key a line."""
-    write_text(
-        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path
-    )
+    write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
 def read_json(path: Path | str) -> Any:
@@ -254,10 +233,7 @@ def _boxes(what: str) -> tuple[Column, ...]:
         "x_max": "right",
         "y_max": "lower",
     }
-    return tuple(
-        Column(name, "number", f"{side} edge of the {what}", "px")
-        for name, side in sides.items()
-    )
+    return tuple(Column(name, "number", f"{side} edge of the {what}", "px") for name, side in sides.items())
 
 
 IMAGES = Table(
@@ -318,6 +294,21 @@ SPLIT = Table(
         Column("slide", "string", "slide"),
         Column("part", "string", "train, validation, calibration or test"),
         Column("fold", "integer", "fold, 0 where there are no folds"),
+    ),
+)
+
+SPLIT_REPORT = Table(
+    "split_report",
+    "one row a part × species: what the split gave to the part",
+    (
+        Column("part", "string", "train, validation, calibration or test"),
+        Column("species", "string", "species code"),
+        Column("n_slides", "integer", "slides of the part with this species"),
+        Column("n_images", "integer", "images of the part with this species"),
+        Column("n_truth", "integer", "specimens (ignored ones aside)"),
+        Column("share", "number", "share of the species' specimens; missing where the study has none"),
+        Column("fraction", "number", "the share that was asked for"),
+        Column("message", "string", "set where the species is absent from the part", optional=True),
     ),
 )
 
@@ -410,7 +401,11 @@ BENCHMARK_SPECIES = Table(
         Column("ap50_voc", "number", "average precision at IoU 0.5, all points (VOC 2010)"),
         Column("ap50_low", "number", "lower end of the interval of ap50 over slides"),
         Column("ap50_high", "number", "upper end of the interval of ap50 over slides"),
-        Column("threshold", "number", "score threshold; missing where none reaches the target precision"),
+        Column(
+            "threshold",
+            "number",
+            "score threshold; missing where none reaches the target precision",
+        ),
         Column(
             "threshold_status",
             "string",
@@ -462,12 +457,26 @@ BENCHMARK_MODELS = Table(
     ),
 )
 
+CURVES = Table(
+    "curves",
+    "precision-recall curves on test, one row a point",
+    (
+        Column("model", "string", "model, as in models.yaml"),
+        Column("seed", "integer", "seed of the run"),
+        Column("species", "string", "species code"),
+        Column("recall", "number", "recall of the detections at or above the score"),
+        Column("precision", "number", "their precision"),
+        Column("score", "number", "score"),
+    ),
+)
+
 #: The tables that people read and write: config/README.md documents each column (a test checks it).
 PUBLIC_TABLES: tuple[Table, ...] = (
     IMAGES,
     SPECIES,
     PROBLEMS,
     SPLIT,
+    SPLIT_REPORT,
     HISTORY,
     BENCHMARK_SPECIES,
     BENCHMARK_MODELS,

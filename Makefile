@@ -1,0 +1,52 @@
+# make        installs everything into .venv
+# make demo   installs and runs the demo study, from painted slides to a report
+# make test   installs and runs the checks
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+CORES ?= all
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+
+.PHONY: install demo test lint format starter lock test-slow benchmarks clean-demo
+
+install: $(INSTALLED)
+
+$(INSTALLED): envs/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Podura needs Python 3.11 or later, this is " + sys.version if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) (several GB with PyTorch; once only) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r envs/requirements.lock
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python tests/run_study.py --cores $(CORES)
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# Trains the starter weights of yolov5n that the repository ships, from scratch, on painted slides.
+starter: $(INSTALLED)
+	$(SNAKEMAKE) --configfile config/studies/starter.yaml -- starter
+
+lock: envs/requirements.in envs/requirements.overrides
+	$(BIN)/python -m pip install --quiet uv
+	cd envs && ../$(BIN)/uv pip compile requirements.in --override requirements.overrides \
+	  --universal --python-version 3.11 --upgrade --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -o requirements.lock

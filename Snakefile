@@ -1,0 +1,51 @@
+# Podura: which detector identifies springtails on microscope slides best, at which confidence it may be
+# trusted, and what lives in a sample. This file is the table of contents; config/README.md the manual.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=f"results/{STUDY.name}",
+    logs=f"logs/{STUDY.name}",
+    benchmarks=f"benchmarks/{STUDY.name}",
+
+
+include: "workflow/rules/record.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/detect.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+# The benchmark, from images to the report.
+rule all:
+    default_target: True
+    input:
+        "<results>/benchmark/report.html",
+        "<results>/benchmark/species.csv",
+        "<results>/benchmark/models.csv",
+        rules.figures.output,
+        "<results>/config.yaml",
+    localrule: True
+
+
+# Import, problems and split: a look at the data before hours of training.
+rule dataset:
+    input:
+        "<results>/dataset/problems.csv",
+        "<results>/dataset/split.csv",
+        "<results>/dataset/counts.csv",
+        "<results>/config.yaml",
+    localrule: True

@@ -1,0 +1,81 @@
+"""Import the study's annotations: one COCO file, and every fault found on the way."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections import Counter
+from pathlib import Path
+
+from podura import jobs
+from podura.annotations.coco import read_coco
+from podura.annotations.importing import import_dataset
+from podura.annotations.names import SpeciesEntry
+from podura.annotations.voc import read_voc
+from podura.configuration.run import load_run
+from podura.configuration.study import Species
+from podura.slides.entries import ImageEntry
+from podura.tables import PART_IMAGES, PROBLEMS, write_json
+
+log = logging.getLogger("import_dataset")
+
+READERS = {"coco": read_coco, "painted": read_coco, "voc": read_voc}
+
+
+def species_entry(species: Species) -> SpeciesEntry:
+    return SpeciesEntry(species.code, species.name, species.aliases)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    study = load_run(arguments.config, painted_folder=arguments.painted_folder)
+    given = study.dataset.annotations
+    entries = [
+        ImageEntry(
+            image.image,
+            image.path,
+            image.slide,
+            image.sample,
+            image.site,
+            image.um_per_pixel,
+            image.part,
+        )
+        for image in study.images
+    ]
+    dataset = import_dataset(
+        entries,
+        READERS[given.format](given.path or arguments.painted_annotations),
+        [species_entry(species) for species in study.species],
+        left_out=[species_entry(species) for species in study.excluded_species],
+        other=study.other_names,
+    )
+    write_json(dataset.coco, arguments.output / "annotations.json")
+    PROBLEMS.write_csv(dataset.problems, arguments.output / "problems.csv")
+    paths = {entry.image: str(entry.path) for entry in entries}
+    images = [
+        {
+            "image": image["file_name"],
+            "path": paths[image["file_name"]],
+            "slide": image["slide"],
+            "width": image["width"],
+            "height": image["height"],
+        }
+        for image in dataset.coco["images"]
+    ]
+    PART_IMAGES.write_csv(images, arguments.output / "images.csv")
+    log.info(
+        "%d of %d images, %d specimens; %d problems%s",
+        len(images),
+        len(entries),
+        len(dataset.coco["annotations"]),
+        len(dataset.problems),
+        "".join(f", {kind} {count}" for kind, count in sorted(Counter(dataset.problems["kind"]).items())),
+    )
+
+
+if __name__ == "__main__":
+    parser = jobs.parser(__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
+    parser.add_argument("--painted-folder", type=Path, required=True, help="where painted slides lie")
+    parser.add_argument("--painted-annotations", type=Path, required=True, help="and their boxes")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the data set")
+    jobs.run(main, parser)

@@ -1,0 +1,335 @@
+"""A study from its merged configuration: everything is read and checked, every fault told at once."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from podura.configuration.images import images_of_folder, images_of_table
+from podura.configuration.models import included_models
+from podura.configuration.sources import KeyPath, Origins, read_yaml
+from podura.configuration.species import check_other_names, included_species, read_species
+from podura.configuration.structure import (
+    load_schema,
+    structural_faults,
+    with_command_line_read,
+    with_defaults,
+)
+from podura.configuration.study import (
+    AnnotationSettings,
+    AugmentationSettings,
+    DatasetSettings,
+    EvaluationSettings,
+    ModelSpecification,
+    PaintedSettings,
+    Species,
+    SplitSettings,
+    Study,
+    StudyImage,
+    TrainingSettings,
+)
+from podura.configuration.wording import shown
+from podura.errors import UserError, UserErrors
+from podura.tables import PARTS
+
+_Result = TypeVar("_Result")
+
+
+def load_study(
+    config: Mapping[str, Any],
+    *,
+    config_files: Sequence[Path | str],
+    schemas: Path | str,
+    folder: Path | str = ".",
+    painted_folder: Path | str | None = None,
+) -> Study:
+    """The study that a merged configuration describes.
+
+    ``config`` is what Snakemake merged: ``config_files`` in this order, then the command line.
+    ``schemas`` is the folder of the schemas; paths in the configuration are relative to ``folder``.
+    ``painted_folder`` is where slides are painted, needed where dataset.annotations.format is
+    painted. Raises UserErrors that tell every fault of the configuration and of its tables, each
+    with file and line, the offending value and what to write instead.
+    """
+    return _Reading(
+        config,
+        [_short(Path(file)) for file in config_files],
+        Path(schemas),
+        Path(folder),
+        None if painted_folder is None else Path(painted_folder),
+    ).study()
+
+
+class _Reading:
+    """One reading of a study; ``faults`` grows, and parts that depend on faulty keys are left out."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        config_files: Sequence[Path],
+        schemas: Path,
+        folder: Path,
+        painted_folder: Path | None,
+    ) -> None:
+        self.schemas = schemas
+        self.folder = folder
+        self.painted_folder = painted_folder
+        self.faults: list[str] = []
+        read = [self.tried(functools.partial(read_yaml, path)) for path in config_files]
+        files = [file for file in read if file is not None]
+        self.origins = Origins(files, config)
+        schema = load_schema(schemas, "config")
+        given = with_command_line_read(config, schema, self.origins)
+        self.config: dict[str, Any] = with_defaults(given, schema)
+        faults = structural_faults(self.config, schema, self.origins)
+        self.faults += [fault.message for fault in faults]
+        self.unsound: list[KeyPath] = [fault.key_path for fault in faults]
+
+    def tried(self, read: Callable[[], _Result]) -> _Result | None:
+        """What ``read`` returns; None, with its faults noted, where it raises a UserError."""
+        try:
+            return read()
+        except UserErrors as error:
+            self.faults += error.messages
+        except UserError as error:
+            self.faults.append(str(error))
+        return None
+
+    def sound(self, *keys: str) -> bool:
+        """Whether the values at these dotted keys have the right form, and all that is below them."""
+        paths = [tuple(key.split(".")) for key in keys]
+        return not any(
+            path[: len(fault)] == fault or fault[: len(path)] == path
+            for path in paths
+            for fault in self.unsound
+        )
+
+    def fault(self, key: str, message: str) -> None:
+        self.faults.append(f"{self.origins.where(tuple(key.split('.')))}: {message}")
+
+    def study(self) -> Study:
+        self.check_fractions()
+        self.check_annotations()
+        table, species = self.species()
+        images = self.images()
+        models = self.models()
+        if self.faults or table is None or species is None or images is None or models is None:
+            raise UserErrors(self.faults)
+        config = self.config
+        codes = {one.code for one in species}
+        return Study(
+            name=config["study"],
+            seeds=tuple(config["seeds"]),
+            random_seed=config["random_seed"],
+            species_table=self.folder / config["species"]["table"],
+            species=species,
+            excluded_species=tuple(one for one in table if one.code not in codes),
+            other_names=tuple(config["species"]["other"]),
+            images=images,
+            dataset=_dataset(config["dataset"], self.folder),
+            painted=_painted(config["painted"]),
+            split=_split(config["split"]),
+            models_table=self.folder / config["models"]["table"],
+            models=models,
+            training=_training(config["training"]),
+            evaluation=_evaluation(config["evaluation"]),
+            merged=config,
+        )
+
+    def check_fractions(self) -> None:
+        if not self.sound("split.fractions"):
+            return
+        fractions = self.config["split"]["fractions"]
+        total = sum(fractions.values())
+        if abs(total - 1) > 1e-6:
+            terms = " + ".join(f"{part} {fractions[part]}" for part in PARTS)
+            self.fault(
+                "split.fractions",
+                f"{terms} is {round(total, 6)}, not 1. Write fractions that add up to 1.",
+            )
+
+    def check_annotations(self) -> None:
+        if not self.sound("dataset.annotations.format", "dataset.annotations.path"):
+            return
+        annotations = self.config["dataset"]["annotations"]
+        kind, given = annotations["format"], annotations["path"]
+        key = "dataset.annotations.path"
+        wanted = {"coco": "the path of the JSON file", "voc": "the path of the folder of XML files"}
+        if kind == "painted":
+            if given is not None:
+                self.fault(
+                    key,
+                    f"{shown(given)} is not read, since dataset.annotations.format is painted. Write "
+                    "null, or the format of your annotations (coco or voc).",
+                )
+        elif given is None:
+            self.fault(key, f"there is no path, but the format is {kind}. Write {wanted[kind]}.")
+        elif not (self.folder / given).exists():
+            self.fault(key, f"there is no {shown(given)}. Write {wanted[kind]}.")
+        elif kind == "voc" and not (self.folder / given).is_dir():
+            self.fault(key, f"{shown(given)} is not a folder. Write {wanted[kind]}.")
+        elif kind == "coco" and not (self.folder / given).is_file():
+            self.fault(key, f"{shown(given)} is not a file. Write {wanted[kind]}.")
+
+    def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
+        """All species of the table, and those of the study; None where there is a fault."""
+        if not self.sound("species.table"):
+            return None, None
+        settings = self.config["species"]
+        path = self.existing("species.table", settings["table"])
+        if path is None:
+            return None, None
+        schema = load_schema(self.schemas, "species")
+        table = self.tried(lambda: read_species(path, schema))
+        if table is None:
+            return None, None
+        if self.sound("species.other"):
+            self.tried(lambda: check_other_names(settings["other"], table, path, self.origins))
+        if not self.sound("species.include"):
+            return table, None
+        codes = settings["include"]
+        return table, self.tried(lambda: included_species(table, codes, path, self.origins))
+
+    def images(self) -> tuple[StudyImage, ...] | None:
+        if not self.sound("dataset.images", "dataset.annotations.format"):
+            return None
+        dataset = self.config["dataset"]
+        painted = dataset["annotations"]["format"] == "painted"
+        path = self.folder / dataset["images"]
+        by = self.config["split"]["by"] if self.sound("split.by") else None
+        if path.is_dir():
+            return self.images_of_folder(path, painted, by)
+        if self.existing("dataset.images", dataset["images"]) is None:
+            return None
+        if self.sound("dataset.slide_pattern") and dataset["slide_pattern"] is not None:
+            self.fault(
+                "dataset.slide_pattern",
+                "a pattern only serves a folder of images; the column 'slide' of "
+                f"{path} names the slides. Write null.",
+            )
+        if painted and self.painted_folder is None:
+            raise ValueError("painted_folder is needed for a painted study")
+        schema = load_schema(self.schemas, "images")
+        return self.tried(
+            lambda: images_of_table(
+                path,
+                schema,
+                split_by=by,
+                painted_folder=self.painted_folder if painted else None,
+            )
+        )
+
+    def images_of_folder(self, path: Path, painted: bool, by: str | None) -> tuple[StudyImage, ...] | None:
+        if painted:
+            self.fault(
+                "dataset.images",
+                f"{shown(str(path))} is a folder, but painted slides need a table that names them. "
+                "Write the path of an images table, or set dataset.annotations.format to coco or voc.",
+            )
+            return None
+        if by not in {None, "slide"}:
+            self.fault(
+                "split.by",
+                f"with a folder of images no {by} is known. Write slide, or give an images table "
+                f"with a column '{by}' as dataset.images.",
+            )
+        pattern = self.config["dataset"]["slide_pattern"]
+        if not self.sound("dataset.slide_pattern") or not self.good_pattern(pattern):
+            return None
+        return self.tried(lambda: images_of_folder(path, pattern))
+
+    def good_pattern(self, pattern: str | None) -> bool:
+        if pattern is None:
+            return True
+        example = "Write for example (?P<slide>[^/]+)/[^/]+$ for one folder a slide."
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            self.fault(
+                "dataset.slide_pattern",
+                f"{shown(pattern)} is not a regular expression ({error}). {example}",
+            )
+            return False
+        if "slide" not in groups:
+            self.fault("dataset.slide_pattern", f"{shown(pattern)} has no group (?P<slide>...). {example}")
+        return "slide" in groups
+
+    def models(self) -> tuple[ModelSpecification, ...] | None:
+        if not self.sound("models.table"):
+            return None
+        path = self.existing("models.table", self.config["models"]["table"])
+        table = None if path is None else self.tried(lambda: read_yaml(path))
+        if table is None:
+            return None
+        schema = load_schema(self.schemas, "model")
+        names = self.config["models"]["include"] if self.sound("models.include") else []
+        return self.tried(lambda: included_models(names, table, schema, self.folder, self.origins))
+
+    def existing(self, key: str, given: str) -> Path | None:
+        """The path of a table that a key gives; None, with the fault noted, where it is no file."""
+        path = self.folder / given
+        if path.is_file():
+            return path
+        self.fault(key, f"there is no file {shown(given)}. Write the path from the folder that you run in.")
+        return None
+
+
+def _short(path: Path) -> Path:
+    # Snakemake makes the paths of overlays absolute; people read what they typed.
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _dataset(values: Mapping[str, Any], folder: Path) -> DatasetSettings:
+    annotations = values["annotations"]
+    path = annotations["path"]
+    return DatasetSettings(
+        images=folder / values["images"],
+        slide_pattern=values["slide_pattern"],
+        annotations=AnnotationSettings(
+            format=annotations["format"], path=None if path is None else folder / path
+        ),
+    )
+
+
+def _painted(values: Mapping[str, Any]) -> PaintedSettings:
+    return PaintedSettings(
+        width=values["width"],
+        height=values["height"],
+        specimens_per_image=float(values["specimens_per_image"]),
+        other_animals_per_image=float(values["other_animals_per_image"]),
+    )
+
+
+def _split(values: Mapping[str, Any]) -> SplitSettings:
+    return SplitSettings(
+        by=values["by"], fractions={part: float(values["fractions"][part]) for part in PARTS}
+    )
+
+
+def _training(values: Mapping[str, Any]) -> TrainingSettings:
+    augmentation = values["augmentation"]
+    return TrainingSettings(
+        device=values["device"],
+        threads=values["threads"],
+        checkpoint_seconds=float(values["checkpoint_seconds"]),
+        augmentation=AugmentationSettings(
+            flips=augmentation["flips"],
+            quarter_turns=augmentation["quarter_turns"],
+            brightness=float(augmentation["brightness"]),
+            colour=float(augmentation["colour"]),
+        ),
+    )
+
+
+def _evaluation(values: Mapping[str, Any]) -> EvaluationSettings:
+    return EvaluationSettings(
+        score_floor=float(values["score_floor"]),
+        max_detections=values["max_detections"],
+        iou=float(values["iou"]),
+        target_precision=float(values["target_precision"]),
+        resamples=values["resamples"],
+        confidence=float(values["confidence"]),
+    )

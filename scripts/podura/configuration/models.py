@@ -1,0 +1,114 @@
+"""The models table, and the models of a study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from podura.configuration.sources import Origins, YamlFile
+from podura.configuration.structure import Schema, structural_faults, with_defaults
+from podura.configuration.study import ModelSpecification, OptimiserSettings
+from podura.configuration.wording import choice, shown, suggestion
+from podura.errors import UserErrors
+
+#: The names of the two controls, which are run with every study.
+CONTROLS = ("control_truth", "control_shuffled")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+
+
+def included_models(
+    names: Sequence[str], table: YamlFile, schema: Schema, folder: Path, origins: Origins
+) -> tuple[ModelSpecification, ...]:
+    """The models of the table with these names, in their order.
+
+    ``origins`` tells where the names come from; weights lie relative to ``folder``. Raises UserErrors
+    for every entry of the table that does not fit the schema, for names that the table does not
+    hold, and for weights that are not there.
+    """
+    faults = [
+        *_faulty_entries(table, schema),
+        *_unknown_names(names, table, origins),
+        *_missing_weights(names, table, folder),
+    ]
+    if faults:
+        raise UserErrors(faults)
+    return tuple(_specification(name, with_defaults(table.values[name], schema)) for name in names)
+
+
+def _faulty_entries(table: YamlFile, schema: Schema) -> list[str]:
+    origins = Origins([table], table.values)
+    faults: list[str] = []
+    for name, entry in table.values.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            faults.append(
+                f"{origins.where((name,))}: {shown(name)} cannot name a model. Write at most 60 "
+                "small letters a to z, digits, _ and -, such as yolov5n_640."
+            )
+        if name in CONTROLS:
+            faults.append(
+                f"{origins.where((name,))}: this name is kept for a control, which every study runs "
+                "without an entry. Give the model another name."
+            )
+        filled = with_defaults(entry, schema)
+        faults += [fault.message for fault in structural_faults(filled, schema, origins, (name,))]
+    return faults
+
+
+def _unknown_names(names: Sequence[str], table: YamlFile, origins: Origins) -> list[str]:
+    known = [str(name) for name in table.values]
+    faults = []
+    for place, name in enumerate(names):
+        where = origins.where(("models", "include", place))
+        if name in CONTROLS:
+            faults.append(
+                f"{where}: {shown(name)} is a control, which every study runs anyway. "
+                "Remove it from the list."
+            )
+        elif name not in known:
+            faults.append(
+                f"{where}: {shown(name)} is not a model of {table.path}.{suggestion(name, known)} "
+                f"Write names of that table: {choice(known)}."
+            )
+    return faults
+
+
+def _missing_weights(names: Sequence[str], table: YamlFile, folder: Path) -> list[str]:
+    origins = Origins([table], table.values)
+    faults = []
+    for name in names:
+        entry = table.values.get(name)
+        weights = entry.get("weights") if isinstance(entry, Mapping) else None
+        if not isinstance(weights, str) or not weights.endswith(".safetensors"):
+            continue  # a name, or of a form that the schema refuses
+        if not (folder / weights).is_file():
+            faults.append(
+                f"{origins.where((name, 'weights'))}: there is no file {shown(weights)}. Write "
+                "imagenet, none, or the path of a .safetensors file from the folder that you run in."
+            )
+    return faults
+
+
+def _specification(name: str, entry: Mapping[str, Any]) -> ModelSpecification:
+    optimiser = OptimiserSettings(
+        name=entry["optimiser"]["name"],
+        learning_rate=float(entry["optimiser"]["learning_rate"]),
+        weight_decay=float(entry["optimiser"]["weight_decay"]),
+        warmup=float(entry["optimiser"]["warmup"]),
+    )
+    return ModelSpecification(
+        name=name,
+        label=entry["label"],
+        adapter=entry["adapter"],
+        architecture=entry["architecture"],
+        image_size=entry["image_size"],
+        weights=entry["weights"],
+        epochs=entry["epochs"],
+        batch_size=entry["batch_size"],
+        optimiser=optimiser,
+        average_decay=float(entry["average_decay"]),
+        licence=entry["licence"],
+        reference=entry["reference"],
+    )

@@ -1,0 +1,165 @@
+"""What a study is once its configuration has been read and found sound: plain, typed, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Species:
+    """One species of the species table; ``aliases`` are other names found in annotations."""
+
+    code: str
+    name: str
+    authority: str
+    family: str
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyImage:
+    """One image of the study.
+
+    ``image`` is its name in every table: what the images table says, or the path below the images
+    folder. ``path`` is where the file lies, from the folder that Podura runs in. What is not known
+    is None; ``date`` is YYYY-MM-DD, ``part`` a fixed part of the split.
+    """
+
+    image: str
+    path: Path
+    slide: str
+    sample: str | None
+    site: str | None
+    date: str | None
+    um_per_pixel: float | None
+    part: str | None
+
+
+@dataclass(frozen=True)
+class AnnotationSettings:
+    """Format and place of the annotations; painted slides have no path."""
+
+    format: str
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """Where images and annotations lie; ``slide_pattern`` only serves a folder of images."""
+
+    images: Path
+    slide_pattern: str | None
+    annotations: AnnotationSettings
+
+
+@dataclass(frozen=True)
+class PaintedSettings:
+    """Size of a painted slide in pixels, and mean numbers of animals on it."""
+
+    width: int
+    height: int
+    specimens_per_image: float
+    other_animals_per_image: float
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """What is never divided (slide, sample or site), and the share of each part."""
+
+    by: str
+    fractions: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """``warmup`` is the share of all steps in which the learning rate rises to its value."""
+
+    name: str
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+
+
+@dataclass(frozen=True)
+class ModelSpecification:
+    """One entry of the models table.
+
+    ``image_size`` is the longer side in pixels of the image as the detector sees it. ``weights`` is
+    imagenet, none, or the path of a .safetensors file from the folder that Podura runs in.
+    """
+
+    name: str
+    label: str
+    adapter: str
+    architecture: str
+    image_size: int
+    weights: str
+    epochs: int
+    batch_size: int
+    optimiser: OptimiserSettings
+    average_decay: float
+    licence: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Which random changes training makes to an image; the numbers are largest relative changes."""
+
+    flips: bool
+    quarter_turns: bool
+    brightness: float
+    colour: float
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How every detector is trained."""
+
+    device: str
+    threads: int
+    checkpoint_seconds: float
+    augmentation: AugmentationSettings
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How every detector is judged."""
+
+    score_floor: float
+    max_detections: int
+    iou: float
+    target_precision: float
+    resamples: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, checked.
+
+    ``species`` are in study order: that of ``species.include``, or of the table where that is null.
+    ``excluded_species`` are the others of the table: known animals, not of interest here.
+    ``other_names`` are further known names that are no species of interest. ``merged`` is the
+    configuration with every default filled in, to be written beside the results.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    random_seed: int
+    species_table: Path
+    species: tuple[Species, ...]
+    excluded_species: tuple[Species, ...]
+    other_names: tuple[str, ...]
+    images: tuple[StudyImage, ...]
+    dataset: DatasetSettings
+    painted: PaintedSettings
+    split: SplitSettings
+    models_table: Path
+    models: tuple[ModelSpecification, ...]
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    merged: dict[str, Any]

@@ -1,0 +1,1 @@
+"""One adapter per framework behind one contract; nothing here knows training, metrics or held-out truth."""

@@ -1,0 +1,1 @@
+"""Matching, average precision, thresholds and resampling: one evaluator for every detector."""

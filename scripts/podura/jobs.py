@@ -1,0 +1,75 @@
+"""What every rule script shares: a log file beside the terminal, and errors in plain words."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from podura.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return an argument parser that knows ``--log``."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--log", type=Path, help="file that takes the log beside the terminal")
+    return made
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
+    """Run a script's main function with logging; a UserError ends it with its message alone.
+
+    Unexpected errors leave their traceback in the log as well as on the terminal.
+    """
+    namespace = arguments.parse_args()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if namespace.log:
+        namespace.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(namespace.log, mode="w", encoding="utf-8"))
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers
+    )
+    logging.captureWarnings(True)
+    try:
+        main(namespace)
+    except UserError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        log.exception("This should not happen: please report it with this log.")
+        sys.exit(1)
+
+
+def stop_request() -> Callable[[], bool]:
+    """Return a function that says whether this job should write what it has and end.
+
+    It is true after Ctrl-C or a termination signal, and when the two processes that started the job (its
+    shell and Snakemake) are gone: a job must not go on beside the one that a new run starts.
+    """
+    starters = psutil.Process().parents()[:2]
+    state = {"stop": False, "checked": time.monotonic()}
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        state["stop"] = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+
+    def requested() -> bool:
+        if not state["stop"] and time.monotonic() - state["checked"] > 2:
+            state["checked"] = time.monotonic()
+            state["stop"] = not all(starter.is_running() for starter in starters)
+        return bool(state["stop"])
+
+    return requested

@@ -1,0 +1,163 @@
+"""What made a result: digests of code and data, versions, machine.
+
+Snakemake notices a changed parameter, not a changed library, and takes a touched file for a changed
+one. The digests here go into rules as parameters: they follow the content of the code that a rule
+uses and of the files that a user gives, so that the right jobs run again and touching retrains nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parent
+_BLOCK = 1 << 20
+#: Files beyond this size are read in evenly spread blocks: a slide scan may have many gigabytes.
+_WHOLE_FILE = 64 << 20
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 of a whole file, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def fingerprint(paths: Iterable[Path | str]) -> str:
+    """Digest of the names and contents of files; times do not count.
+
+    Of a file larger than 64 MiB its size and 64 evenly spread blocks of 1 MiB are read. A folder stands
+    for the files directly in it.
+    """
+    total = hashlib.sha256()
+    for path in paths:
+        for file in _files(Path(path)):
+            stat = file.stat()
+            total.update(f"{file.name}\0".encode())
+            total.update(_content(str(file), stat.st_size, stat.st_mtime_ns))
+    return total.hexdigest()[:16]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+
+
+@functools.cache
+def _content(path: str, size: int, _modified: int) -> bytes:
+    digest = hashlib.sha256(f"{size}\0".encode())
+    with Path(path).open("rb") as handle:
+        if size <= _WHOLE_FILE:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+        else:
+            for index in range(64):
+                handle.seek((size - _BLOCK) * index // 63)
+                digest.update(handle.read(_BLOCK))
+    return digest.digest()
+
+
+def code_digest(script: Path, *, extra: Iterable[str] = (), without: Iterable[str] = ()) -> str:
+    """Digest of a script and of all Podura modules that it imports, directly or not.
+
+    ``extra`` adds modules that are imported by name at run time; ``without`` leaves out modules or
+    whole rooms (``podura.evaluation``) together with what only they import.
+    """
+    left_out = tuple(without)
+    files = {script.name: script}
+    waiting = [*_imports(script), *extra]
+    while waiting:
+        module = waiting.pop()
+        if module in files or any(module == o or module.startswith(f"{o}.") for o in left_out):
+            continue
+        if (file := _module_file(module)) is None:
+            continue
+        files[module] = file
+        waiting.extend(_imports(file))
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        text = files[name].read_text(encoding="utf-8")
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _module_file(module: str) -> Path | None:
+    parts = module.split(".")
+    if parts[0] != "podura":
+        return None
+    base = LIBRARY.joinpath(*parts[1:])
+    for file in (base.with_suffix(".py"), base / "__init__.py"):
+        if file.is_file() and base != LIBRARY:
+            return file
+    return None
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield the Podura modules that a file names in import statements, wherever they stand in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # "from podura.x import y": y may be a module of its own or a name within x.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "podura":
+                yield from (".".join(parts[: n + 1]) for n in range(1, len(parts)))
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Installed versions of Python and of the named packages; those not installed are left out."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Describe the machine that runs this process."""
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count() or 1),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def code_version() -> dict[str, str]:
+    """Podura's version and, in a git checkout, its commit."""
+    import podura
+
+    found = {"podura": podura.__version__}
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=LIBRARY,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+        found["commit"] = done.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return found

@@ -1,0 +1,1 @@
+"""Figures and pages from finished tables; this room never computes a result."""

@@ -1,0 +1,50 @@
+"""The finished tables of one study, read from its results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from podura import tables
+from podura.report.results import Results
+
+
+def read_results(
+    folder: Path, species_list: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]
+) -> Results:
+    """Read what the report shows; ``species_list`` gives code, name, authority and family of each."""
+    species_table = tables.BENCHMARK_SPECIES.read_csv(folder / "benchmark/species.csv")
+    curves = tables.CURVES.read_parquet(folder / "benchmark/curves.parquet")
+    keys = ["model", "seed", "species"]
+    points = dict(tuple(curves.groupby(keys, sort=False)))
+    no_points = curves.iloc[:0]
+    scores = [
+        {
+            **row,
+            "curve": points.get(tuple(row[key] for key in keys), no_points)[
+                ["recall", "precision", "score"]
+            ].to_dict("list"),
+        }
+        for row in species_table.to_dict("records")
+    ]
+    histories = {}
+    for model, seed in species_table[["model", "seed"]].drop_duplicates().itertuples(index=False):
+        # Controls are not trained.
+        if (history := folder / f"models/{model}/seed-{seed}/history.csv").is_file():
+            histories[(model, int(seed))] = tables.HISTORY.read_csv(history)
+    counts = tables.SPLIT_REPORT.read_csv(folder / "dataset/counts.csv")
+    return Results(
+        species_table=species_table,
+        models_table=tables.BENCHMARK_MODELS.read_csv(folder / "benchmark/models.csv"),
+        scores=scores,
+        histories=histories,
+        problems=tables.PROBLEMS.read_csv(folder / "dataset/problems.csv"),
+        split=tables.SPLIT.read_csv(folder / "dataset/split.csv"),
+        counts=counts.rename(columns={"n_truth": "n_specimens"}),
+        species_list=species_list,
+        config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        provenance=provenance,
+    )

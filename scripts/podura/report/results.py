@@ -1,0 +1,128 @@
+"""What a benchmark's report is made of, and the names by which it calls models and species."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from podura import tables
+
+#: Names of the two controls, as in the tables.
+TRUTH_CONTROL = "truth"
+SHUFFLED_CONTROL = "shuffled"
+
+COUNT_COLUMNS = ("part", "species", "n_images", "n_slides", "n_specimens")
+
+_BINOMIAL = re.compile(r"[A-Z][a-zäöüé-]+( [a-zäöüé-]{3,})+")
+_OPEN_NAME = re.compile(r"([A-Z][a-zäöüé-]+)( (?:sp|spp|cf|aff|gr)\..*)")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the report of one study shows.
+
+    scores: for each model × seed × species all columns of ``tables.BENCHMARK_SPECIES`` and
+    ``curve``, a dict of the equally long lists ``recall``, ``precision`` and ``score`` (test slides,
+    the stated IoU; empty without truth).
+    histories: a ``tables.HISTORY`` frame for each (model, seed); detectors only.
+    counts: a frame with ``COUNT_COLUMNS``, one row a part × species.
+    species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
+    overlays: captions and JPEG files of images with boxes drawn on them.
+
+    Raises ValueError where a table has not the columns that ``podura.tables`` declares.
+    """
+
+    species_table: pd.DataFrame
+    models_table: pd.DataFrame
+    scores: Sequence[Mapping[str, Any]]
+    histories: Mapping[tuple[str, int], pd.DataFrame]
+    problems: pd.DataFrame
+    split: pd.DataFrame
+    counts: pd.DataFrame
+    species_list: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    overlays: Sequence[tuple[str, bytes]] = ()
+
+    def __post_init__(self) -> None:
+        tables.BENCHMARK_SPECIES.frame(self.species_table)
+        tables.BENCHMARK_MODELS.frame(self.models_table)
+        tables.PROBLEMS.frame(self.problems)
+        tables.SPLIT.frame(self.split)
+        for history in self.histories.values():
+            tables.HISTORY.frame(history)
+        missing = [name for name in COUNT_COLUMNS if name not in self.counts.columns]
+        if missing:
+            raise ValueError(f"table counts: missing {missing}")
+
+    @property
+    def confidence(self) -> float:
+        return float(self.config["evaluation"]["confidence"])
+
+    @property
+    def target_precision(self) -> float:
+        return float(self.config["evaluation"]["target_precision"])
+
+    @property
+    def iou(self) -> float:
+        return float(self.config["evaluation"]["iou"])
+
+
+def ordered_models(models_table: pd.DataFrame, role: str) -> pd.DataFrame:
+    """Models of a role, ``detector`` or ``control``: by rank, those without a rank last, then by name."""
+    chosen = models_table[models_table["role"] == role]
+    return chosen.sort_values(["rank", "model"], na_position="last").reset_index(drop=True)
+
+
+def seed_means(species_table: pd.DataFrame, column: str) -> dict[str, list[float]]:
+    """For each model the mean of ``column`` over species with truth, one value a seed, by seed."""
+    scored = species_table[species_table[column].notna()]
+    means = scored.groupby(["model", "seed"])[column].mean().sort_index()
+    return {str(model): [float(v) for v in values] for model, values in means.groupby(level="model")}
+
+
+def is_binomial(name: str) -> bool:
+    """Whether a name is genus and species (and perhaps subspecies), to be set in italics as a whole."""
+    return _BINOMIAL.fullmatch(name) is not None
+
+
+def name_parts(name: str) -> list[tuple[str, bool]]:
+    """A name as (text, italic) parts: in ``Folsomia sp.`` only the genus is in italics."""
+    if is_binomial(name):
+        return [(name, True)]
+    open_name = _OPEN_NAME.fullmatch(name)
+    if open_name:
+        return [(open_name.group(1), True), (open_name.group(2), False)]
+    return [(name, False)]
+
+
+def full_names(species_list: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Scientific name by code; the code itself where a species has no name."""
+    return {str(s["code"]): str(s.get("name") or s["code"]) for s in species_list}
+
+
+def short_names(species_list: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Names with an abbreviated genus by code, whole where the abbreviation would stand for two."""
+    full = full_names(species_list)
+    short = {code: _abbreviated(name) for code, name in full.items()}
+    uses = Counter(short.values())
+    return {code: name if uses[name] == 1 else full[code] for code, name in short.items()}
+
+
+def _abbreviated(name: str) -> str:
+    if not is_binomial(name):
+        return name
+    genus, _, epithet = name.partition(" ")
+    return f"{genus[0]}. {epithet}"
+
+
+def species_codes(species_list: Sequence[Mapping[str, Any]], species_table: pd.DataFrame) -> list[str]:
+    """Codes in the order of the list, then any others of the table: a row is never left out."""
+    listed = [str(s["code"]) for s in species_list]
+    others = sorted({str(code) for code in species_table["species"]} - set(listed))
+    return listed + others

@@ -1,0 +1,45 @@
+"""What the parts of a springtail are, before they are painted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from podura.slides.painting.shapes import Axis, Points
+from podura.slides.painting.traits import SpeciesTraits
+
+
+@dataclass
+class Plan:
+    """Outlines and lines of one animal, in pixels of its own frame.
+
+    The head is at low x and, in a lateral view, the back at high y.
+    """
+
+    traits: SpeciesTraits
+    axis: Axis
+    lateral: bool
+    length: float  # of the body without antennae and furca
+    width: float  # greatest width of the body
+    boundaries: tuple[float, ...]  # hind margins of thorax I to abdomen VI, as t of the axis
+    head_centre: Points
+    head_forward: Points
+    head_length: float
+    head_width: float
+    trunk: Points
+    head: Points
+    tergites: list[Points] = field(default_factory=list)
+    sutures: list[Points] = field(default_factory=list)
+    gut: Points | None = None
+    limbs: list[Points] = field(default_factory=list)
+    joints: list[Points] = field(default_factory=list)
+    eyes: list[tuple[Points, float]] = field(default_factory=list)
+    ocelli: list[tuple[Points, float]] = field(default_factory=list)
+    mouthparts: list[Points] = field(default_factory=list)
+    coxae: list[tuple[Points, float]] = field(default_factory=list)
+    hairs: list[Points] = field(default_factory=list)
+
+    def points(self) -> Points:
+        """Every point of every outline and hair."""
+        return np.concatenate([self.trunk, self.head, *self.limbs, *self.hairs])

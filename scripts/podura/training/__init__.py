@@ -1,0 +1,1 @@
+"""One loop for every detector: samples, augmentation, schedule, averaging, checkpoints, resume, seeds."""

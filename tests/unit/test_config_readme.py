@@ -1,0 +1,141 @@
+"""config/README.md documents exactly the keys of the schemas and the columns of the public tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from podura.configuration.structure import allowed, load_schema, with_defaults
+from podura.tables import IMAGES, PUBLIC_TABLES, SPECIES, Table
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+
+TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+}
+#: How the heading of each public table begins.
+HEADINGS = {
+    "images": "`images.tsv`",
+    "species": "`species.tsv`",
+    "problems": "`dataset/problems.csv`",
+    "split": "`dataset/split.csv`",
+    "split_report": "`dataset/counts.csv`",
+    "history": "`models/<model>/seed-<n>/history.csv`",
+    "benchmark_species": "`benchmark/species.csv`",
+    "benchmark_models": "`benchmark/models.csv`",
+}
+
+
+def section(heading: str, level: str) -> str:
+    """The text below a heading, to the next of the same or a higher level."""
+    higher = rf"^#{{1,{len(level)}}} "
+    found = re.search(rf"^{level} {re.escape(heading)}.*?$(.*?)(?={higher}|\Z)", README, re.M | re.S)
+    assert found, f"README has no heading {level} {heading}"
+    return found[1]
+
+
+def rows(text: str, header: str) -> list[list[str]]:
+    """The cells of all Markdown tables with this header in a text."""
+    found = []
+    for table in re.findall(rf"^{re.escape(header)}\n\|[-|]+\n((?:\|.*\n?)+)", text, re.M):
+        for line in table.splitlines():
+            cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+            found.append([cell.strip().replace("\\|", "|") for cell in cells])
+    return found
+
+
+def leaves(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, below in schema["properties"].items():
+        if below.get("type") == "object":
+            yield from leaves(below, (*above, key))
+        else:
+            yield ".".join((*above, key)), below
+
+
+def value_at(values: Any, key: str) -> Any:
+    for step in key.split("."):
+        if not isinstance(values, dict) or step not in values:
+            return "none: write it"
+        values = values[step]
+    return values
+
+
+@pytest.mark.parametrize(("name", "heading"), [("config", "`config.yaml`"), ("model", "`models.yaml`")])
+def test_every_key_is_documented_with_its_default_and_what_is_allowed(name: str, heading: str) -> None:
+    schema = load_schema(ROOT / "workflow" / "schemas", name)
+    documented = rows(section(heading, "##"), "| key | meaning | default | allowed |")
+    keys = dict(leaves(schema))
+    assert [cells[0].strip("`") for cells in documented] == list(keys)
+    defaults = with_defaults({}, schema)
+    for key, meaning, default, possible in documented:
+        key = key.strip("`")
+        assert len(meaning) > 10, key
+        written = yaml.safe_load(default.strip("`")) if default.startswith("`") else default
+        assert written == value_at(defaults, key), key
+        assert possible.replace("`", "") == allowed(keys[key]).replace("`", ""), key
+
+
+def test_every_architecture_is_documented() -> None:
+    schema = load_schema(ROOT / "workflow" / "schemas", "model")
+    listed = {}
+    for rule in schema["allOf"]:
+        adapter = rule["if"]["properties"].get("adapter", {}).get("const")
+        if adapter:
+            listed[adapter] = rule["then"]["properties"]["architecture"]["enum"]
+    assert sorted(listed) == sorted(schema["properties"]["adapter"]["enum"])
+    documented = rows(section("`models.yaml`", "##"), "| adapter | architecture | ImageNet weights |")
+    pairs = [(adapter.strip("`"), architecture.strip("`")) for adapter, architecture, _ in documented]
+    assert pairs == [(adapter, name) for adapter, names in listed.items() for name in names]
+
+
+@pytest.mark.parametrize("table", PUBLIC_TABLES, ids=lambda table: table.name)
+def test_every_column_of_a_public_table_is_documented_with_type_and_unit(table: Table) -> None:
+    level = "##" if table in (IMAGES, SPECIES) else "###"
+    documented = rows(section(HEADINGS[table.name], level), "| column | type | unit | meaning |")
+    assert [cells[:3] for cells in documented] == [
+        [f"`{column.name}`", TYPES[column.kind], column.unit or "–"] for column in table.columns
+    ]
+    for column, (name, _, _, meaning) in zip(table.columns, documented, strict=True):
+        assert len(meaning) > 4, name
+        assert ("may be empty" in meaning) == column.optional, name
+
+
+def test_the_readme_documents_no_other_table() -> None:
+    tables = re.findall(r"^\| column \| type \| unit \| meaning \|$", README, re.M)
+    assert len(tables) == len(PUBLIC_TABLES)
+
+
+def test_the_example_of_a_model_and_of_an_overlay_have_the_right_keys() -> None:
+    overlay, model = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.S))
+    config_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "config")))
+    model_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "model")))
+    assert set(flat(overlay)) <= set(config_keys)
+    needed = {key for key, default in defaults_of("config").items() if default == "none: write it"}
+    assert needed <= set(flat(overlay)), "the overlay sets all that has no default"
+    (entry,) = model.values()
+    assert set(flat(entry)) <= set(model_keys)
+    needed = {key for key, default in defaults_of("model").items() if default == "none: write it"}
+    assert needed <= set(flat(entry))
+
+
+def flat(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, (*above, key))
+        else:
+            yield ".".join((*above, key))
+
+
+def defaults_of(name: str) -> dict[str, Any]:
+    schema = load_schema(ROOT / "workflow" / "schemas", name)
+    defaults = with_defaults({}, schema)
+    return {key: value_at(defaults, key) for key, _ in leaves(schema)}

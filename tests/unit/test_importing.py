@@ -1,0 +1,475 @@
+"""Importing annotations: names, matching of files, every fault told, and the COCO that results."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import (
+    SPECIES,
+    bccd_folder,
+    coco_dict,
+    raw,
+    raw_box,
+    raw_image,
+    study,
+    write_coco,
+    write_image,
+    write_voc,
+)
+from podura import tables
+from podura.annotations.coco import read_coco
+from podura.annotations.dataset import image_frame, truth_frame
+from podura.annotations.importing import import_dataset
+from podura.annotations.names import SpeciesEntry, SpeciesNames
+from podura.annotations.problems import checked_box, few_boxes
+from podura.annotations.raw import AnnotatedImage
+from podura.annotations.voc import read_voc
+from podura.errors import UserError
+from podura.slides.entries import ImageEntry
+
+
+@pytest.fixture
+def entries(tmp_path):
+    return study(tmp_path, ["a.png", "b.png"])
+
+
+def rows(dataset, kind=None):
+    table = dataset.problems
+    return (table if kind is None else table[table["kind"] == kind]).to_dict("records")
+
+
+def kinds(dataset):
+    return list(dataset.problems["kind"])
+
+
+def boxes(dataset):
+    frame = truth_frame(dataset.coco)
+    return [(r.species, (r.x_min, r.y_min, r.x_max, r.y_max), r.ignore) for r in frame.itertuples()]
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CER-DEN", "cer-den", " Ceratophysella  denticulata ", "ceratophysella_denticulata", "C._DENTICULATA"],
+)
+def test_code_scientific_name_and_alias_mean_the_species(name):
+    assert SpeciesNames(SPECIES).code(name) == "CER-DEN"
+
+
+def test_other_and_left_out_names_are_known_but_of_no_interest():
+    names = SpeciesNames(SPECIES[:1], SPECIES[1:], ["mite"])
+    assert [names.code(name) for name in ("Mite", "ISO-MIN", "i. minor")] == [None] * 3
+    assert not names.knows("spider")
+
+
+@pytest.mark.parametrize(
+    ("species", "left_out", "other", "words"),
+    [
+        ([SpeciesEntry("A", "Aa", ("x",)), SpeciesEntry("B", "Bb", ("X ",))], [], [], "'X '"),
+        ([SpeciesEntry("A", "Aa", ("x",))], [SpeciesEntry("B", "x")], [], "species A and for species B"),
+        ([SpeciesEntry("A", "Aa")], [], ["aa"], "species.other"),
+        ([SpeciesEntry("A", "Aa"), SpeciesEntry("A", "Bb")], [], [], "twice"),
+        ([], [], [], "no species"),
+    ],
+)
+def test_names_that_could_mean_two_things_are_refused(species, left_out, other, words):
+    with pytest.raises(UserError) as error:
+        SpeciesNames(species, left_out, other)
+    assert words in str(error.value)
+
+
+def test_unknown_names_are_refused_with_count_and_nearest(entries):
+    found = raw(
+        raw_image("a.png", raw_box("Isotomiela minor"), raw_box("Isotomiela minor"), raw_box("zzz")),
+        # An unknown name on an image that the study does not list is of no concern.
+        raw_image("elsewhere.png", raw_box("spider")),
+    )
+    with pytest.raises(UserError) as error:
+        import_dataset(entries, found, SPECIES)
+    first, second = str(error.value).splitlines()
+    assert "2 × the name 'Isotomiela minor'" in first
+    assert "nearest known name is 'Isotomiella minor'" in first
+    assert "1 × the name 'zzz'" in second
+    assert "nearest" not in second
+
+
+def test_names_of_no_interest_are_dropped_and_counted(entries):
+    found = raw(
+        raw_image("a.png", raw_box("mite"), raw_box("CER-DEN"), raw_box("mite", (1, 1, 5, 5))),
+        raw_image("b.png", raw_box("ISO-MIN")),
+    )
+    dataset = import_dataset(entries, found, SPECIES[:1], left_out=SPECIES[1:], other=["Mite"])
+    assert [box[0] for box in boxes(dataset)] == ["CER-DEN"]
+    told = {row["value"]: row["message"][:1] for row in rows(dataset, "other_name")}
+    assert told == {"ISO-MIN": "1", "mite": "2"}
+
+
+# --- faults of boxes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("box", "corners", "kind", "treatment", "result"),
+    [
+        ((5, 5, 5, 5), True, "zero_area", "dropped", None),
+        ((5, 5, 5, 9), False, "zero_area", "dropped", None),
+        ((12, 13, 2, 3), True, "swapped_corners", "fixed", (2, 3, 12, 13)),
+        ((12, 3, 2, 13), True, "swapped_corners", "fixed", (2, 3, 12, 13)),
+        ((12, 13, 2, 3), False, "negative_size", "dropped", None),
+        ((-4, -1, 12, 13), True, "partly_outside", "fixed", (0, 0, 12, 13)),
+        ((30, 20, 41.5, 99), True, "partly_outside", "fixed", (30, 20, 40, 24)),
+        ((40, 3, 50, 13), True, "outside_image", "dropped", None),
+        ((2, -9, 12, 0), True, "outside_image", "dropped", None),
+        ((float("nan"), 3, 12, 13), True, "not_a_number", "dropped", None),
+        ((2, 3, float("inf"), 13), False, "not_a_number", "dropped", None),
+    ],
+)
+def test_a_faulty_box_is_treated_and_told(entries, box, corners, kind, treatment, result):
+    found = raw(raw_image("a.png", raw_box(box=box, where="object 7", corners=corners)), raw_image("b.png"))
+    dataset = import_dataset(entries, found, SPECIES)
+    (row,) = rows(dataset, kind)
+    assert (row["image"], row["row"], row["treatment"]) == ("a.png", "object 7", treatment)
+    assert row["value"] == str(box)
+    assert [box for _, box, _ in boxes(dataset)] == ([result] if result else [])
+
+
+finite = st.floats(-100, 200)
+
+
+@given(st.tuples(*[st.one_of(finite, st.just(float("nan")))] * 4), st.booleans())
+def test_a_box_is_sound_or_gone_and_a_second_check_finds_nothing(box, corners):
+    result, faults = checked_box(box, 40, 24, corners=corners)
+    if result is None:
+        assert faults[-1].treatment == "dropped"
+        return
+    x_min, y_min, x_max, y_max = result
+    assert 0 <= x_min < x_max <= 40
+    assert 0 <= y_min < y_max <= 24
+    assert (result == box) == (not faults)
+    assert checked_box(result, 40, 24, corners=corners) == (result, [])
+
+
+def test_duplicates_are_dropped_and_a_countable_one_is_preferred(entries):
+    found = raw(
+        raw_image("a.png", raw_box(where="one", flags=["difficult"]), raw_box(where="two")),
+        raw_image("b.png", raw_box(), raw_box(box=(2, 3, 12, 13.5))),
+    )
+    dataset = import_dataset(entries, found, SPECIES)
+    (row,) = rows(dataset, "duplicate_box")
+    assert (row["image"], row["row"]) == ("a.png", "two")
+    assert "one" in row["message"]
+    assert [ignore for _, _, ignore in boxes(dataset)] == [False] * 3
+
+
+def test_one_place_with_two_species_is_kept_and_told(entries):
+    found = raw(
+        raw_image(
+            "a.png",
+            raw_box("CER-DEN", (0, 0, 20, 20), where="one"),
+            raw_box("ISO-MIN", (0, 0, 20, 19), where="two"),  # IoU 0.95
+            raw_box("PAR-NOT", (0, 0, 20, 17), where="three"),  # IoU 0.85 and 0.89
+        ),
+        raw_image("b.png"),
+    )
+    dataset = import_dataset(entries, found, SPECIES)
+    (row,) = rows(dataset, "two_species")
+    assert (row["row"], row["treatment"]) == ("two", "kept")
+    assert len(boxes(dataset)) == 3
+
+
+def test_flags_become_ignore_by_rule(entries):
+    found = raw(
+        raw_image(
+            "a.png",
+            *[
+                raw_box(box=(i, 1, i + 3, 9), flags=[flag])
+                for i, flag in enumerate(["crowd", "difficult", "ignore", "truncated"])
+            ],
+        ),
+        raw_image("b.png"),
+    )
+    dataset = import_dataset(entries, found, SPECIES)
+    assert [ignore for _, _, ignore in boxes(dataset)] == [True, True, True, False]
+    assert [row["treatment"] for row in rows(dataset, "flagged")] == ["ignored"] * 3
+    assert [a["iscrowd"] for a in dataset.coco["annotations"]] == [1, 1, 1, 0]
+    every = import_dataset(entries, found, SPECIES, ignore_flags=["truncated"])
+    assert [ignore for _, _, ignore in boxes(every)] == [False, False, False, True]
+
+
+# --- faults of images ----------------------------------------------------------------------------
+
+
+def test_images_without_annotations_stay_and_are_told_apart(tmp_path):
+    entries = study(tmp_path, ["a.png", "b.png", "c.png"])
+    found = raw(raw_image("a.png", raw_box()), raw_image("b.png"), raw_image("z.png", raw_box()))
+    dataset = import_dataset(entries, found, SPECIES)
+    assert list(image_frame(dataset.coco)["image"]) == ["a.png", "b.png", "c.png"]
+    assert {row["image"]: row["kind"] for row in rows(dataset) if row["kind"] != "image_not_in_study"} == {
+        "b.png": "no_boxes",
+        "c.png": "not_annotated",
+    }
+    (row,) = rows(dataset, "image_not_in_study")
+    assert row["value"] == "z.png"
+    assert "1 boxes" in row["message"]
+
+
+def test_an_unreadable_image_is_dropped_and_the_run_goes_on(tmp_path):
+    entries = study(tmp_path, ["a.png", "b.png", "c.png"])
+    entries[1].path.write_bytes(entries[1].path.read_bytes()[:60])
+    entries[2].path.unlink()
+    found = raw(*[raw_image(entry.image, raw_box()) for entry in entries])
+    dataset = import_dataset(entries, found, SPECIES)
+    assert list(image_frame(dataset.coco)["image"]) == ["a.png"]
+    assert [row["image"] for row in rows(dataset, "unreadable_image")] == ["b.png", "c.png"]
+    assert len(boxes(dataset)) == 1
+    entries[0].path.write_bytes(b"")
+    with pytest.raises(UserError, match="No image of the study can be read"):
+        import_dataset(entries, found, SPECIES)
+
+
+@pytest.mark.parametrize(
+    ("told", "orientation", "words"),
+    [
+        ((24, 40), 1, "exchanged"),
+        ((40, 24), 6, "without its EXIF orientation"),
+        ((80, 48), 1, "another version"),
+    ],
+)
+def test_annotations_made_on_another_size_are_refused(tmp_path, told, orientation, words):
+    path = write_image(tmp_path / "a.png", orientation=orientation)
+    found = raw(raw_image("a.png", raw_box(), size=told))
+    with pytest.raises(UserError) as error:
+        import_dataset([ImageEntry("a.png", path, "s")], found, SPECIES)
+    message = str(error.value)
+    assert words in message
+    assert "'a.png'" in message
+    assert f"{told[0]} × {told[1]}" in message
+    assert ("24 × 40" if orientation == 6 else "40 × 24") in message
+
+
+def test_orientation_is_followed_and_doubt_is_told(tmp_path):
+    turned = write_image(tmp_path / "turned.png", orientation=6)
+    upside_down = write_image(tmp_path / "upside.png", orientation=3)
+    entries = [ImageEntry("turned.png", turned, "s"), ImageEntry("upside.png", upside_down, "s")]
+    found = raw(
+        raw_image("turned.png", raw_box(box=(1, 30, 20, 39)), size=(24, 40)),
+        raw_image("upside.png", raw_box()),
+    )
+    dataset = import_dataset(entries, found, SPECIES)
+    assert [(i["width"], i["height"]) for i in dataset.coco["images"]] == [(24, 40), (40, 24)]
+    # A size of 24 × 40 proves that the boxes were drawn on the turned image; 40 × 24 proves nothing.
+    assert [row["image"] for row in rows(dataset, "exif_orientation")] == ["upside.png"]
+
+
+def test_a_size_that_is_not_told_is_noted_once(entries):
+    found = raw(*[raw_image(e.image, raw_box(), size=(None, None)) for e in entries])
+    (row,) = rows(import_dataset(entries, found, SPECIES))
+    assert (row["kind"], row["value"]) == ("size_not_told", "2")
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([14] * 20 + [2], [2]),
+        ([12, 13, 14, 15, 16] * 4 + [1, 6, 30], [1, 6]),
+        ([2, 4, 8, 16, 32] * 5 + [1], []),  # so uneven that 1 is nothing unusual
+        ([1] * 30, []),  # one animal an image: nothing can be said
+        ([14] * 8 + [1], []),  # too few images
+        ([0] * 5 + [14] * 20, []),  # empty images are told of by another kind
+    ],
+)
+def test_suspiciously_few_boxes(counts, told):
+    assert list(np.array(counts)[few_boxes(counts)]) == told
+
+
+# --- matching of file names ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["images/é 1.png", "images\\é 1.png", "./images/é 1.png", "é 1.png", "train/é 1.png", "é 1", "é 1.jpg"],
+)
+def test_file_names_are_matched_by_path_then_by_base_name(tmp_path, name):
+    entries = study(tmp_path, ["images/é 1.png", "images/2.png"])
+    dataset = import_dataset(entries, raw(raw_image(name, raw_box())), SPECIES)
+    assert list(truth_frame(dataset.coco)["image"]) == ["images/é 1.png"]
+
+
+def test_the_folder_decides_between_equal_base_names(tmp_path):
+    entries = study(tmp_path, ["x/1.png", "y/1.png"])
+    dataset = import_dataset(entries, raw(raw_image("y/1.jpg", raw_box())), SPECIES)
+    assert list(truth_frame(dataset.coco)["image"]) == ["y/1.png"]
+    with pytest.raises(UserError, match=r"fits several images: x/1\.png, y/1\.png"):
+        import_dataset(entries, raw(raw_image("1.png", raw_box())), SPECIES)
+
+
+def test_a_second_file_name_may_decide(tmp_path):
+    entries = study(tmp_path, ["x/1.png", "x/1.bmp", "x/2.png"])
+
+    def matched(*file_names):
+        image = AnnotatedImage(file_names, "here", 40, 24, (raw_box(),))
+        return list(truth_frame(import_dataset(entries, raw(image), SPECIES).coco)["image"])
+
+    assert matched("1", "1.bmp") == ["x/1.bmp"]
+    assert matched("2", "1.png") == ["x/2.png"]  # the first name that fits is followed
+    assert matched("none", "1.png") == ["x/1.png"]
+    with pytest.raises(UserError, match="fits several"):
+        matched("1", "2.png")
+
+
+def test_annotations_of_another_folder_do_not_slip_in(tmp_path):
+    entries = study(tmp_path, ["x/1.png"])
+    found = raw(raw_image("x/1.png", raw_box()), raw_image("y/1.png", raw_box("ISO-MIN")))
+    dataset = import_dataset(entries, found, SPECIES)
+    assert [box[0] for box in boxes(dataset)] == ["CER-DEN"]
+    assert [row["value"] for row in rows(dataset, "image_not_in_study")] == ["y/1.png"]
+
+
+def test_an_image_annotated_twice_is_refused(entries):
+    found = raw(raw_image("a.png", raw_box()), raw_image("a.png", raw_box()))
+    with pytest.raises(UserError, match="annotated 2 times"):
+        import_dataset(entries, found, SPECIES)
+
+
+def test_a_dot_in_a_name_is_no_suffix(tmp_path):
+    entries = study(tmp_path, ["slide.01.png", "slide.02.png"])
+    dataset = import_dataset(entries, raw(raw_image("slide.02", raw_box())), SPECIES)
+    assert list(truth_frame(dataset.coco)["image"]) == ["slide.02.png"]
+
+
+def test_nothing_that_fits_is_refused_with_both_names(entries):
+    with pytest.raises(UserError, match=r"'a\.png'.*'other\.png'"):
+        import_dataset(entries, raw(raw_image("other.png")), SPECIES)
+    with pytest.raises(UserError, match="more than once"):
+        import_dataset([*entries, entries[0]], raw(raw_image("a.png")), SPECIES)
+
+
+# --- what comes out ------------------------------------------------------------------------------
+
+
+def test_the_coco_dictionary(tmp_path):
+    entries = study(tmp_path, ["b.png", "a.png"])
+    entries[1] = replace(entries[1], sample="core 3", um_per_pixel=1.5, part="test")
+    found = raw(raw_image("b.png", raw_box("ISO-MIN")), raw_image("a.png", raw_box(box=(1, 2, 4, 8))))
+    coco = import_dataset(entries, found, SPECIES).coco
+    assert coco["images"] == [
+        {
+            "id": 1,
+            "file_name": "a.png",
+            "width": 40,
+            "height": 24,
+            "slide": "a",
+            "sample": "core 3",
+            "um_per_pixel": 1.5,
+            "part": "test",
+        },
+        {"id": 2, "file_name": "b.png", "width": 40, "height": 24, "slide": "b"},
+    ]
+    assert [(c["id"], c["name"]) for c in coco["categories"]] == [
+        (1, "CER-DEN"),
+        (2, "ISO-MIN"),
+        (3, "PAR-NOT"),
+    ]
+    assert coco["annotations"][0] == {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": [1.0, 2.0, 3.0, 6.0],
+        "area": 18.0,
+        "iscrowd": 0,
+        "ignore": 0,
+    }
+    assert str(tmp_path) not in json.dumps(coco)
+
+
+def test_coco_and_voc_of_the_same_boxes_import_alike_whatever_the_order(tmp_path):
+    entries = study(tmp_path, ["i/a.png", "i/b.png"])
+    document = coco_dict(
+        {"b.png": [("PAR-NOT", (1, 2, 3, 4))], "a.png": [("CER-DEN", (5, 6, 7, 8))]}, first_id=0
+    )
+    write_voc(tmp_path / "voc/a.xml", [("C. denticulata", (5, 6, 12, 14))], filename="a.png")
+    write_voc(tmp_path / "voc/b.xml", [("par-not", (1, 2, 4, 6))], filename="b.png")
+    from_coco = import_dataset(entries, read_coco(write_coco(tmp_path / "a.json", document)), SPECIES)
+    from_voc = import_dataset(entries[::-1], read_voc(tmp_path / "voc"), SPECIES)
+    assert json.dumps(from_coco.coco) == json.dumps(from_voc.coco)
+    assert kinds(from_coco) == kinds(from_voc) == []
+
+
+def test_what_was_exported_imports_again_unchanged(tmp_path, entries):
+    found = raw(
+        raw_image("a.png", raw_box(flags=["crowd"]), raw_box("ISO-MIN", (0.25, 0.5, 40, 24))),
+        raw_image("b.png"),
+    )
+    coco = import_dataset(entries, found, SPECIES).coco
+    again = import_dataset(entries, read_coco(write_coco(tmp_path / "a.json", coco)), SPECIES)
+    assert again.coco == coco
+
+
+def test_truth_frame_of_some_images_and_of_none(entries):
+    found = raw(raw_image("a.png", raw_box()), raw_image("b.png", raw_box("ISO-MIN", (0, 0, 4, 8))))
+    coco = import_dataset(entries, found, SPECIES).coco
+    frame = truth_frame(coco, ["b.png"])
+    assert frame.to_dict("records") == [
+        {
+            "id": 2,
+            "image": "b.png",
+            "slide": "b",
+            "species": "ISO-MIN",
+            "x_min": 0.0,
+            "y_min": 0.0,
+            "x_max": 4.0,
+            "y_max": 8.0,
+            "ignore": False,
+        }
+    ]
+    empty = truth_frame(coco, [])
+    assert len(empty) == 0
+    assert list(empty.dtypes) == list(frame.dtypes)
+
+
+def test_the_problems_are_a_table_that_can_be_written(tmp_path, entries):
+    found = raw(raw_image("b.png", raw_box(box=(5, 5, 5, 5)), raw_box(box=(-3, 0, 5, 5))))
+    problems = import_dataset(entries, found, SPECIES).problems
+    tables.PROBLEMS.write_csv(problems, tmp_path / "problems.csv")
+    assert list(tables.PROBLEMS.read_csv(tmp_path / "problems.csv")["kind"]) == [
+        "not_annotated",
+        "zero_area",
+        "partly_outside",
+    ]
+    assert set(problems["severity"]) <= {"error", "warning", "note"}
+
+
+@pytest.mark.real_images
+@pytest.mark.skipif(bccd_folder() is None, reason="../shared/data/bccd is absent")
+def test_bccd():
+    folder = bccd_folder()
+    entries = [
+        ImageEntry(f"JPEGImages/{path.name}", path, slide=path.stem)
+        for path in sorted((folder / "JPEGImages").glob("*.jpg"))
+    ]
+    species = [
+        SpeciesEntry("RBC", "red blood cell"),
+        SpeciesEntry("WBC", "white blood cell"),
+        SpeciesEntry("PLT", "platelet", ("Platelets",)),
+    ]
+    dataset = import_dataset(entries, read_voc(folder / "Annotations"), species)
+    assert len(dataset.coco["images"]) == 364
+    assert len(dataset.coco["annotations"]) == 4886
+    assert [(row["image"][-9:], row["value"]) for row in rows(dataset, "zero_area")] == [
+        ("00338.jpg", "504 337 504 337"),
+        ("00343.jpg", "181 329 181 329"),
+    ]
+    # Every image where the annotators left out all red blood cells, seen by eye, is told of.
+    frame = truth_frame(dataset.coco)
+    with_red = set(frame.loc[frame["species"] == "RBC", "image"])
+    without_red = {entry.image for entry in entries} - with_red
+    few = {row["image"] for row in rows(dataset, "few_boxes")}
+    assert len(without_red) == 15
+    assert without_red <= few
+    assert len(few) == 24
+    assert set(kinds(dataset)) == {"zero_area", "few_boxes"}

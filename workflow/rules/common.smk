@@ -1,0 +1,154 @@
+# What all rules share: the checked study, digests of code and data, and the names of files.
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+SCRIPTS = (
+    Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+    / "scripts"
+)
+sys.path.insert(0, str(SCRIPTS))
+# Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+)
+
+from podura.configuration.load import load_study
+from podura.configuration.run import SCHEMAS
+from podura.detectors.catalogue import adapter_module
+from podura.errors import UserError
+from podura.provenance import code_digest, fingerprint
+from podura.tables import PARTS
+from snakemake.exceptions import WorkflowError
+
+RESULTS = Path("results", str(config.get("study", "")))
+PAINTED = RESULTS / "painted" / "slides"
+
+try:
+    STUDY = load_study(
+        config,
+        config_files=workflow.configfiles,
+        schemas=SCHEMAS,
+        painted_folder=PAINTED,
+    )
+except UserError as error:
+    raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
+
+MODELS = {model.name: model for model in STUDY.models}
+CONTROLS = ["control_truth", "control_shuffled"]
+SPECIES = [species.code for species in STUDY.species]
+HELD_OUT = [part for part in PARTS if part != "train"]
+TRAITS = SCRIPTS.parent / "resources" / "springtail_traits.tsv"
+IS_PAINTED = STUDY.dataset.annotations.format == "painted"
+
+
+wildcard_constraints:
+    model="|".join([*MODELS, *CONTROLS]),
+    seed="|".join(map(str, STUDY.seeds)),
+    species="|".join(SPECIES),
+    part="|".join(PARTS),
+
+
+def as_json(value):
+    """A configuration value for a script's command line; the same value gives the same text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def code(script, *, extra=(), without=()):
+    """Digest of what a rule's script runs. It is a parameter, so a change of code reruns the rule."""
+    return code_digest(SCRIPTS / script, extra=extra, without=without)
+
+
+# Tables, configuration and job plumbing are used by all; a change there must not cost days of training.
+# Nor does a change of the evaluation: the choice of an epoch stays as it was made.
+SHARED_ROOMS = [
+    "podura.tables",
+    "podura.errors",
+    "podura.jobs",
+    "podura.provenance",
+    "podura.configuration",
+]
+
+
+def code_of_model(script, model):
+    return code(
+        script,
+        extra=[adapter_module(MODELS[model].adapter)],
+        without=[*SHARED_ROOMS, "podura.evaluation"],
+    )
+
+
+def detection_terms():
+    """Floor and cap of detections, the same for every model."""
+    return as_json(
+        {
+            "score_floor": STUDY.evaluation.score_floor,
+            "max_detections": STUDY.evaluation.max_detections,
+        }
+    )
+
+
+def scoring_settings():
+    """What thresholds and intervals depend on."""
+    return as_json(
+        {
+            "iou_percent": round(100 * STUDY.evaluation.iou),
+            "target_precision": STUDY.evaluation.target_precision,
+            "resamples": STUDY.evaluation.resamples,
+            "confidence": STUDY.evaluation.confidence,
+            "random_seed": STUDY.random_seed,
+        }
+    )
+
+
+def model_facts():
+    """What tables and figures say of each model, in the order in which they show them."""
+    detectors = [
+        {
+            "model": model.name,
+            "label": model.label,
+            "role": "detector",
+            "framework": model.adapter,
+            "licence": model.licence,
+        }
+        for model in STUDY.models
+    ]
+    labels = {
+        "control_truth": "Truth (control)",
+        "control_shuffled": "Shuffled (control)",
+    }
+    controls = [
+        {
+            "model": name,
+            "label": labels[name],
+            "role": "control",
+            "framework": None,
+            "licence": None,
+        }
+        for name in CONTROLS
+    ]
+    return detectors + controls
+
+
+def all_runs(pattern):
+    """A file of every model and control, seed and, where the pattern has it, species."""
+    return expand(
+        pattern, model=[*MODELS, *CONTROLS], seed=STUDY.seeds, species=SPECIES
+    )
+
+
+def training_histories():
+    return expand(
+        "<results>/models/{model}/seed-{seed}/history.csv",
+        model=MODELS,
+        seed=STUDY.seeds,
+    )
+
+
+def species_facts():
+    """Names of the species, for figures and the page."""
+    keys = ("code", "name", "authority", "family")
+    return as_json([{key: getattr(one, key) for key in keys} for one in STUDY.species])

@@ -1,0 +1,126 @@
+# From images and annotations to parts.
+#   inputs:  the study's images and annotations, or nothing where slides are painted.
+#   outputs: dataset/annotations.json, problems.csv, images.csv; split.csv, counts.csv; and for each part
+#            parts/<part>/images.csv (what a detection job may know) and truth.json (what it may not).
+
+
+def study_files(_wildcards):
+    """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
+    if IS_PAINTED:
+        return "painted"
+    return fingerprint(
+        [
+            STUDY.dataset.annotations.path,
+            STUDY.species_table,
+            *(image.path for image in STUDY.images),
+        ]
+    )
+
+
+rule paint:
+    input:
+        config=ancient("<results>/config.yaml"),
+    output:
+        annotations="<results>/painted/annotations.json",
+        slides=directory(PAINTED),
+    log:
+        "<logs>/paint.log",
+    benchmark:
+        "<benchmarks>/paint.jsonl"
+    conda:
+        "../../envs/images.yaml"
+    threads: 2
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        code=code("paint.py", without=SHARED_ROOMS),
+        traits=fingerprint([TRAITS]),
+        images=fingerprint([STUDY.dataset.images]),
+        painted=as_json(asdict(STUDY.painted)),
+        species=SPECIES,
+        seed=STUDY.random_seed,
+    shell:
+        "python {SCRIPTS}/paint.py --config {input.config:q} --traits {TRAITS:q} "
+        "--threads {threads} --slides {output.slides:q} --annotations {output.annotations:q} --log {log:q}"
+
+
+rule import_dataset:
+    input:
+        config=ancient("<results>/config.yaml"),
+        painted=rules.paint.output if IS_PAINTED else [],
+    output:
+        annotations="<results>/dataset/annotations.json",
+        problems=report(
+            "<results>/dataset/problems.csv",
+            category="Data",
+            caption="../report/problems.rst",
+            labels={"table": "problems found while importing"},
+        ),
+        images="<results>/dataset/images.csv",
+    log:
+        "<logs>/import_dataset.log",
+    benchmark:
+        "<benchmarks>/import_dataset.jsonl"
+    conda:
+        "../../envs/images.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("import_dataset.py", without=SHARED_ROOMS),
+        files=study_files,
+        dataset=as_json(asdict(STUDY.dataset)),
+        images=(
+            fingerprint([STUDY.dataset.images])
+            if STUDY.dataset.images.is_file()
+            else "folder"
+        ),
+        species=as_json(
+            [asdict(one) for one in (*STUDY.species, *STUDY.excluded_species)]
+        ),
+        include=SPECIES,
+        other=STUDY.other_names,
+        painted_folder=PAINTED,
+        painted_annotations=rules.paint.output.annotations,
+    shell:
+        "python {SCRIPTS}/import_dataset.py --config {input.config:q} "
+        "--painted-folder {params.painted_folder:q} --painted-annotations {params.painted_annotations:q} "
+        "--output $(dirname {output.annotations:q}) "
+        "--log {log:q}"
+
+
+rule split:
+    input:
+        annotations=rules.import_dataset.output.annotations,
+        images=rules.import_dataset.output.images,
+    output:
+        split=report(
+            "<results>/dataset/split.csv",
+            category="Data",
+            caption="../report/split.rst",
+            labels={"table": "which slide plays which part"},
+        ),
+        counts="<results>/dataset/counts.csv",
+        images=expand("<results>/dataset/parts/{part}/images.csv", part=PARTS),
+        truth=expand("<results>/dataset/parts/{part}/truth.json", part=PARTS),
+    log:
+        "<logs>/split.log",
+    benchmark:
+        "<benchmarks>/split.jsonl"
+    conda:
+        "../../envs/images.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("split.py", without=SHARED_ROOMS),
+        split=as_json(asdict(STUDY.split)),
+        seed=STUDY.random_seed,
+        max_detections=STUDY.evaluation.max_detections,
+    shell:
+        "python {SCRIPTS}/split.py --annotations {input.annotations:q} --images {input.images:q} "
+        "--split {params.split:q} --seed {params.seed} --max-detections {params.max_detections} "
+        "--output $(dirname {output.split:q}) --log {log:q}"

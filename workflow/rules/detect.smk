@@ -1,0 +1,66 @@
+# Detections on the held-out parts, one floor and one cap for every model.
+#   inputs:  trained weights and lists of images; the controls alone are given the truth.
+#   outputs: detections/<model>/seed-<n>/<part>.parquet, run.json (time, caps reached, failed images).
+
+
+rule detect:
+    input:
+        # The weights' digest is in model.json, a small file that Snakemake compares by content.
+        weights=ancient("<results>/models/{model}/seed-{seed}/weights.safetensors"),
+        model="<results>/models/{model}/seed-{seed}/model.json",
+        images=expand("<results>/dataset/parts/{part}/images.csv", part=HELD_OUT),
+    output:
+        detections=expand(
+            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            part=HELD_OUT,
+        ),
+        run="<results>/detections/{model}/seed-{seed}/run.json",
+    log:
+        "<logs>/detect/{model}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/detect/{model}/seed-{seed}.jsonl"
+    wildcard_constraints:
+        model="|".join(MODELS),
+    conda:
+        lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=4 * 60,
+    params:
+        code=lambda wildcards: code_of_model("detect.py", wildcards.model),
+        evaluation=detection_terms(),
+        device=STUDY.training.device,
+    shell:
+        "python {SCRIPTS}/detect.py --model $(dirname {input.model:q}) --images {input.images:q} "
+        "--evaluation {params.evaluation:q} --device {params.device} --threads {threads} "
+        "--output $(dirname {output.run:q}) --log {log:q}"
+
+
+rule control:
+    input:
+        truth=expand("<results>/dataset/parts/{part}/truth.json", part=HELD_OUT),
+        images=expand("<results>/dataset/parts/{part}/images.csv", part=HELD_OUT),
+    output:
+        detections=expand(
+            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            part=HELD_OUT,
+        ),
+        run="<results>/detections/{model}/seed-{seed}/run.json",
+    log:
+        "<logs>/control/{model}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/control/{model}/seed-{seed}.jsonl"
+    wildcard_constraints:
+        model="|".join(CONTROLS),
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("control.py", without=SHARED_ROOMS),
+    shell:
+        "python {SCRIPTS}/control.py --control {wildcards.model} --seed {wildcards.seed} "
+        "--truth {input.truth:q} --output $(dirname {output.run:q}) --log {log:q}"

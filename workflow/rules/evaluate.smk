@@ -1,0 +1,107 @@
+# From detections and truth to the benchmark's tables. The only rules where the two meet.
+#   inputs:  detections/, dataset/parts/<part>/truth.json.
+#   outputs: matches/<model>/seed-<n>/<part>.parquet; scores/<model>/seed-<n>/<species>.json;
+#            benchmark/species.csv and models.csv.
+
+
+rule match:
+    input:
+        detections=expand(
+            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            part=HELD_OUT,
+        ),
+        truth=expand("<results>/dataset/parts/{part}/truth.json", part=HELD_OUT),
+    output:
+        expand(
+            "<results>/matches/{{model}}/seed-{{seed}}/{part}.parquet", part=HELD_OUT
+        ),
+    log:
+        "<logs>/match/{model}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/match/{model}/seed-{seed}.jsonl"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code("match.py"),
+    shell:
+        "python {SCRIPTS}/match.py --detections {input.detections:q} --truth {input.truth:q} "
+        "--output $(dirname {output[0]:q}) --log {log:q}"
+
+
+rule score:
+    input:
+        calibration="<results>/matches/{model}/seed-{seed}/calibration.parquet",
+        test="<results>/matches/{model}/seed-{seed}/test.parquet",
+        images="<results>/dataset/parts/test/images.csv",
+    output:
+        "<results>/scores/{model}/seed-{seed}/{species}.json",
+    log:
+        "<logs>/score/{model}/seed-{seed}/{species}.log",
+    benchmark:
+        "<benchmarks>/score/{model}/seed-{seed}/{species}.jsonl"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code("score.py"),
+        settings=scoring_settings(),
+    shell:
+        "python {SCRIPTS}/score.py --model {wildcards.model} --seed {wildcards.seed} "
+        "--species {wildcards.species:q} --calibration {input.calibration:q} --test {input.test:q} "
+        "--images {input.images:q} --settings {params.settings:q} --output {output:q} --log {log:q}"
+
+
+rule merge:
+    input:
+        scores=all_runs("<results>/scores/{model}/seed-{seed}/{species}.json"),
+        matches=all_runs("<results>/matches/{model}/seed-{seed}/test.parquet"),
+        runs=all_runs("<results>/detections/{model}/seed-{seed}/run.json"),
+        trained=expand(
+            "<results>/models/{model}/seed-{seed}/model.json",
+            model=MODELS,
+            seed=STUDY.seeds,
+        ),
+        images="<results>/dataset/parts/test/images.csv",
+    output:
+        species=report(
+            "<results>/benchmark/species.csv",
+            category="Benchmark",
+            caption="../report/species.rst",
+            labels={"table": "one row a model, seed and species"},
+        ),
+        models=report(
+            "<results>/benchmark/models.csv",
+            category="Benchmark",
+            caption="../report/models.rst",
+            labels={"table": "one row a model"},
+        ),
+        curves="<results>/benchmark/curves.parquet",
+    log:
+        "<logs>/merge.log",
+    benchmark:
+        "<benchmarks>/merge.jsonl"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("merge.py"),
+        results=RESULTS,
+        models=as_json(model_facts()),
+        species=as_json(SPECIES),
+        seeds=as_json(STUDY.seeds),
+        settings=scoring_settings(),
+    shell:
+        "python {SCRIPTS}/merge.py --results {params.results:q} --models {params.models:q} "
+        "--species {params.species:q} --seeds {params.seeds:q} --settings {params.settings:q} "
+        "--species-table {output.species:q} --models-table {output.models:q} "
+        "--curves {output.curves:q} --log {log:q}"

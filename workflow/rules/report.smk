@@ -1,0 +1,94 @@
+# Figures and the page, from finished tables.
+#   inputs:  benchmark/*.csv, scores/, models/*/history.csv, dataset/*.csv.
+#   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html.
+
+FIGURES = {
+    "map_by_model": "mAP of each model, with its seeds and interval",
+    "ap50_by_species": "AP50 by species and model",
+    "precision_recall": "precision and recall of each species",
+    "learning_curves": "learning curves",
+}
+
+
+rule figures:
+    input:
+        species=rules.merge.output.species,
+        models=rules.merge.output.models,
+        curves=rules.merge.output.curves,
+        histories=training_histories(),
+        problems=rules.import_dataset.output.problems,
+        split=rules.split.output.split,
+        counts=rules.split.output.counts,
+        config=ancient("<results>/config.yaml"),
+    output:
+        shown=report(
+            expand("<results>/benchmark/figures/{figure}.svg", figure=FIGURES),
+            category="Benchmark",
+            subcategory="Figures",
+            caption="../report/figures.rst",
+        ),
+        others=expand(
+            "<results>/benchmark/figures/{figure}.{format}",
+            figure=FIGURES,
+            format=["pdf", "png"],
+        ),
+    log:
+        "<logs>/figures.log",
+    benchmark:
+        "<benchmarks>/figures.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("figures.py"),
+        evaluation=as_json(asdict(STUDY.evaluation)),
+        results=RESULTS,
+        species=species_facts(),
+    shell:
+        "python {SCRIPTS}/figures.py --results {params.results:q} --species {params.species:q} "
+        "--log {log:q}"
+
+
+rule report:
+    input:
+        species=rules.merge.output.species,
+        models=rules.merge.output.models,
+        curves=rules.merge.output.curves,
+        histories=training_histories(),
+        facts=expand(
+            "<results>/models/{model}/seed-{seed}/model.json",
+            model=MODELS,
+            seed=STUDY.seeds,
+        ),
+        problems=rules.import_dataset.output.problems,
+        split=rules.split.output.split,
+        counts=rules.split.output.counts,
+        config="<results>/config.yaml",
+    output:
+        report(
+            "<results>/benchmark/report.html",
+            category="Benchmark",
+            caption="../report/page.rst",
+            labels={"page": "the whole report"},
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("report.py"),
+        page=fingerprint(sorted((SCRIPTS.parent / "resources" / "report").glob("*"))),
+        results=RESULTS,
+        species=species_facts(),
+    shell:
+        "python {SCRIPTS}/report.py --results {params.results:q} --species {params.species:q} "
+        "--trainings {input.facts:q} --output {output:q} --log {log:q}"
