@@ -290,9 +290,7 @@ def _split() -> pd.DataFrame:
     return tables.SPLIT.frame(rows)
 
 
-def _counts(
-    species: list[tuple[str, str, str, str]], without_truth: tuple[str, ...]
-) -> pd.DataFrame:
+def _counts(species: list[tuple[str, str, str, str]], without_truth: tuple[str, ...]) -> pd.DataFrame:
     size = {"train": 60, "validation": 20, "calibration": 25, "test": 14}
     rows = []
     for part, n in size.items():

@@ -356,7 +356,7 @@ def test_a_bad_value_is_told_with_its_key_and_what_to_write(
         ("training.augmentation.Flips", "Is 'flips' meant?"),
         ("split.fractions.validate", "Is 'validation' meant?"),
         ("iou", "It belongs at evaluation.iou."),
-        ("epochs", "there is no such key. Keys here are study, seeds"),
+        ("epochs", "there is no such key. The keys here: study, seeds"),
     ],
 )
 def test_a_mistyped_key_is_told_at_every_level(project: Project, key: str, told: str) -> None:

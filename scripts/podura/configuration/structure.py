@@ -124,7 +124,7 @@ def _translated(error: Any, schema: Schema, origins: Origins, above: KeyPath) ->
             yield Fault(
                 unknown_path,
                 f"{origins.where(unknown_path)}: there is no such key."
-                f"{_right_key(key, properties, schema)} Keys here are {choice(properties)}.",
+                f"{_right_key(key, properties, schema)} The keys here: {', '.join(properties)}.",
             )
     elif error.validator == "required":
         # jsonschema reports each missing key by itself, and names it only in its message.

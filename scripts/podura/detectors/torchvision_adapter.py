@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -29,10 +30,11 @@ class Lite0Pyramid(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = timm.create_model(
+        body: Any = timm.create_model(
             "tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=(2, 3, 4)
         )
-        self.pyramid = FeaturePyramidNetwork(self.body.feature_info.channels(), channels)
+        self.pyramid = FeaturePyramidNetwork(body.feature_info.channels(), channels)
+        self.body = body
         self.out_channels = channels
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,8 +60,9 @@ class YoloDetector(Detector):
 
     def __init__(self, species: Sequence[str], configuration: str) -> None:
         super().__init__(species)
-        self.model = DetectionModel(configuration, nc=len(self.species), verbose=False)
-        self.model.args = get_cfg()  # gains of the loss: Ultralytics' defaults
+        model: Any = DetectionModel(configuration, nc=len(self.species), verbose=False)
+        model.args = get_cfg()  # gains of the loss: Ultralytics' defaults
+        self.model = model
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         count, _, height, width = batch.images.shape

@@ -23,7 +23,6 @@ from podura.evaluation.resampling import (
     resampled_average_precision,
     resampled_mean_average_precision,
     resampled_precision_and_recall,
-    slide_counts,
     slide_weights,
 )
 from podura.evaluation.thresholds import Threshold, accepted_at, empirical_threshold
@@ -35,6 +34,7 @@ CURVE_POINTS = 400
 # The spread between slides shows only where there are two.
 _MIN_SLIDES = 2
 
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Interval = tuple[float, float]
 _NO_INTERVAL: Interval = (math.nan, math.nan)
@@ -104,12 +104,9 @@ def score_species(
     test = ranking(test_matches, species)
     calibration = ranking(calibration_matches, species)
     weights = settings.slide_weights(slides)
-    n_slides = int(np.count_nonzero(slide_counts(test.truth_slides, slides)))
     scores = average_precision(test)
-    ap50_interval = _NO_INTERVAL
-    if n_slides >= _MIN_SLIDES:
-        ap50 = resampled_average_precision(test, 50, slides, weights)
-        ap50_interval = interval(ap50, settings.confidence)
+    draws = resampled_average_precision(test, 50, slides, weights)
+    low, high = _interval(draws, test.truth_slides, settings)
     found = empirical_threshold(
         calibration,
         iou_percent=settings.iou_percent,
@@ -119,14 +116,14 @@ def score_species(
         "model": model,
         "seed": seed,
         "species": species,
-        "n_slides": n_slides,
+        "n_slides": len(set(test.truth_slides)),
         "n_truth": test.n_truth,
         "n_detections": len(test.scores),
         "ap50": scores.ap50,
         "ap50_95": scores.ap50_95,
         "ap50_voc": scores.ap50_voc,
-        "ap50_low": ap50_interval[0],
-        "ap50_high": ap50_interval[1],
+        "ap50_low": low,
+        "ap50_high": high,
         "threshold": found.threshold,
         "threshold_status": found.status,
         "calibration_n": found.n,
@@ -192,16 +189,13 @@ def _model_row(
     by_seed = with_truth.groupby("seed")[["ap50", "ap50_95"]].mean().reindex(seeds)
     map50, map50_95 = by_seed["ap50"].to_numpy(float), by_seed["ap50_95"].to_numpy(float)
     species = list(with_truth["species"].unique())
-    low_high, low_high_95 = _NO_INTERVAL, _NO_INTERVAL
-    if len(slides) >= _MIN_SLIDES:
-        draws = [
-            resampled_mean_average_precision(matches(facts.model, seed), species, slides, weights)
-            for seed in seeds
-        ]
-        low_high, low_high_95 = (
-            interval(nan_mean(np.array(of_seeds)), settings.confidence)
-            for of_seeds in zip(*draws, strict=True)
-        )
+    draws = [
+        resampled_mean_average_precision(matches(facts.model, seed), species, slides, weights)
+        for seed in seeds
+    ]
+    low_high, low_high_95 = (
+        _interval(nan_mean(np.array(of_seeds)), slides, settings) for of_seeds in zip(*draws, strict=True)
+    )
     return {
         "model": facts.model,
         "label": facts.label,
@@ -241,11 +235,8 @@ def _test_at_threshold(
         accepted = accepted_at(test, threshold, iou_percent=settings.iou_percent)
         precision, recall = accepted.precision, accepted.recall
         draws = resampled_precision_and_recall(test, threshold, settings.iou_percent, slides, weights)
-        above = test.detection_slides[test.scores >= threshold]
-        if len(set(above)) >= _MIN_SLIDES:
-            of_precision = interval(draws[0], settings.confidence)
-        if len(set(test.truth_slides)) >= _MIN_SLIDES:
-            of_recall = interval(draws[1], settings.confidence)
+        of_precision = _interval(draws[0], accepted.slides, settings)
+        of_recall = _interval(draws[1], test.truth_slides, settings)
     return {
         "test_precision": precision,
         "test_precision_low": of_precision[0],
@@ -254,6 +245,13 @@ def _test_at_threshold(
         "test_recall_low": of_recall[0],
         "test_recall_high": of_recall[1],
     }
+
+
+def _interval(draws: Floats, of_slides: Iterable[str], settings: ScoreSettings) -> Interval:
+    """The interval of resampled values of things that lie on these slides."""
+    if len(set(of_slides)) < _MIN_SLIDES:
+        return _NO_INTERVAL
+    return interval(draws, settings.confidence)
 
 
 def _evidence(

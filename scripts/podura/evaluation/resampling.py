@@ -42,9 +42,10 @@ def resampled_average_precision(
 ) -> Floats:
     """COCO's average precision of one species in each resample; NaN where it draws no truth.
 
-    weights: (resamples, n_slides), columns as ``slides``. The same as evaluating, from the start, a
-    data set that holds each slide as often as its weight says, with its copies of a detection in a
-    row. Time and memory grow with resamples × right detections.
+    weights: (resamples, n_slides), columns as ``slides``. Equal to evaluating, from the start, a data
+    set that holds each slide as often as its weight says (copies of a detection stand together, which
+    between detections of equal score is one order of several). Time and memory grow with resamples ×
+    right detections.
     """
     row = iou_index(iou_percent)
     n_slides = len(slides)
@@ -57,17 +58,13 @@ def resampled_average_precision(
     wrong = _cumulative(detection_slide[is_wrong], place[is_wrong], n_slides, n_right)
     truths = weights @ slide_counts(ranked.truth_slides, slides)
     step = max(1, _MAX_CELLS // max(1, n_right))
-    return np.concatenate(
-        [
-            _average_precision_of_rows(
-                # Products of whole numbers in floating point: exact, and many times faster.
-                weights[start : start + step].astype(np.float64) @ right,
-                weights[start : start + step].astype(np.float64) @ wrong,
-                truths[start : start + step],
-            )
-            for start in range(0, len(weights), step)
-        ]
-    )
+    results = []
+    for start in range(0, len(weights), step):
+        rows = slice(start, start + step)
+        # Products of whole numbers as floating point: exact, and many times faster.
+        draws = weights[rows].astype(np.float64)
+        results.append(_average_precision_of_rows(draws @ right, draws @ wrong, truths[rows]))
+    return np.concatenate(results)
 
 
 def resampled_average_precisions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from podura.evaluation.average_precision import precision_recall
 from podura.evaluation.ranking import Ranking, iou_index
@@ -30,18 +31,27 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a threshold accepts: counts, precision (NaN if it accepts nothing), recall (NaN without truth)."""
+    """What a threshold accepts, detections to ignore left out.
 
-    n: int
+    slides (n,): the slide of each accepted detection; errors of them are wrong.
+    """
+
+    slides: NDArray[np.object_]
     errors: int
     n_truth: int
 
     @property
+    def n(self) -> int:
+        return len(self.slides)
+
+    @property
     def precision(self) -> float:
+        """NaN where nothing is accepted."""
         return (self.n - self.errors) / self.n if self.n else float("nan")
 
     @property
     def recall(self) -> float:
+        """NaN without truth."""
         return (self.n - self.errors) / self.n_truth if self.n_truth else float("nan")
 
 
@@ -70,12 +80,14 @@ def empirical_threshold(ranked: Ranking, *, iou_percent: int, target_precision: 
 
 
 def accepted_at(ranked: Ranking, threshold: float, *, iou_percent: int) -> Accepted:
-    """Count what the threshold accepts: scores at or above it, detections to ignore left out."""
+    """What the threshold accepts: scores at or above it."""
     row = iou_index(iou_percent)
     above = ranked.scores >= threshold
-    errors = int(np.count_nonzero(ranked.wrong[row] & above))
-    right = int(np.count_nonzero(ranked.right[row] & above))
-    return Accepted(n=right + errors, errors=errors, n_truth=ranked.n_truth)
+    return Accepted(
+        slides=ranked.detection_slides[(ranked.right[row] | ranked.wrong[row]) & above],
+        errors=int(np.count_nonzero(ranked.wrong[row] & above)),
+        n_truth=ranked.n_truth,
+    )
 
 
 def precision_and_recall_at(ranked: Ranking, threshold: float, *, iou_percent: int) -> tuple[float, float]:

@@ -30,7 +30,7 @@ PAPER = "#ffffff"
 # Okabe & Ito 2008, "Color universal design": told apart with any colour vision; the marker and the
 # order tell them apart in grey print. Yellow is left out: it vanishes on white.
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARKERS = ("o", "s", "^", "D", "v", ">")
 #: So many detectors get a colour and a marker of their own; more could not be told apart.
 DISTINCT = len(_HUES)
 
@@ -109,7 +109,7 @@ def model_styles(models_table: pd.DataFrame) -> dict[str, ModelStyle]:
             str(row["label"]), color, marker, "-", control=False, distinct=distinct
         )
     for place, row in res.ordered_models(models_table, "control").iterrows():
-        line, marker = (("--", "X"), (":", "*"))[int(str(place)) % 2]
+        line, marker = ((":", "X"), ("--", "d"))[int(str(place)) % 2]
         styles[str(row["model"])] = ModelStyle(
             str(row["label"]), CONTROL, marker, line, control=True, distinct=True
         )

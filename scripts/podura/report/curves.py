@@ -1,0 +1,192 @@
+"""Figures of curves: precision against recall, and learning by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from podura.report.parts import UNIT_TICKS, WIDTH, is_number, legend, shortened, slant
+from podura.report.results import full_names, short_names, species_codes
+from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
+
+
+@styled
+def precision_recall_figure(
+    scores: Sequence[Mapping[str, Any]],
+    models_table: pd.DataFrame,
+    species_list: Sequence[Mapping[str, Any]],
+    target_precision: float,
+) -> Figure:
+    """Precision against recall on test: a panel a species, a colour a model, a line a seed.
+
+    A marker stands at each detector's threshold (its test recall and precision there). Beyond
+    ``style.DISTINCT`` detectors, those of lower rank are thin lines without markers.
+    """
+    table = pd.DataFrame([{k: s[k] for k in ("model", "seed", "species")} for s in scores])
+    codes = species_codes(species_list, table) if scores else []
+    styles = model_styles(models_table)
+    columns = min(3, max(1, len(codes)))
+    rows = math.ceil(len(codes) / columns) or 1
+    figure = Figure(figsize=(WIDTH, 2.45 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axis, code in zip(axes.flat, codes, strict=False):
+        of_species = [s for s in scores if s["species"] == code]
+        _precision_recall_panel(axis, of_species, styles, target_precision)
+        _species_title(axis, code, species_list, of_species)
+    for axis in axes.flat[len(codes) :]:
+        axis.set_visible(False)
+    for column in range(columns):  # the lowest panel of a column, which the last row may lack
+        lowest = [a for a in axes[:, column] if a.get_visible()][-1]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel("Recall")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("Precision")
+    target = Line2D([], [], color=INK, linewidth=0.9, linestyle=(0, (6, 2)))
+    legend(
+        figure, styles, extra={f"target precision {100 * target_precision:g} %": target}, control_lines=True
+    )
+    return figure
+
+
+def _precision_recall_panel(
+    axis: Axes,
+    of_species: Sequence[Mapping[str, Any]],
+    styles: Mapping[str, ModelStyle],
+    target_precision: float,
+) -> None:
+    axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.05), xticks=UNIT_TICKS, yticks=UNIT_TICKS)
+    axis.axhline(target_precision, color=INK, linewidth=0.9, linestyle=(0, (6, 2)), zorder=1.5)
+    if not any(len(s["curve"]["recall"]) for s in of_species):
+        axis.text(0.5, 0.5, "no test specimens", ha="center", color=MUTED)
+        return
+    for model, style in styles.items():
+        runs = [s for s in of_species if s["model"] == model]
+        recall, precision = _joined_curves([s["curve"] for s in runs])
+        order = 2 if style.control or not style.distinct else 3
+        width = 1.4 if style.control else 1.1 if style.distinct else 0.5
+        axis.plot(recall, precision, style.line, color=style.color, lw=width, zorder=order)
+        if style.control or not style.distinct:
+            continue
+        points = [(s["test_recall"], s["test_precision"]) for s in runs if is_number(s["threshold"])]
+        points = [point for point in points if all(is_number(value) for value in point)]
+        if points:
+            axis.scatter(
+                *zip(*points, strict=True),
+                s=30,
+                color=style.color,
+                marker=style.marker,
+                edgecolors=PAPER,
+                linewidths=0.7,
+                zorder=order + 2,
+            )
+
+
+def _joined_curves(
+    curves: Sequence[Mapping[str, Sequence[float]]],
+) -> tuple[np.ndarray, np.ndarray]:
+    # One line with gaps for all seeds: one object in place of many keeps large studies small.
+    recall: list[float] = []
+    precision: list[float] = []
+    for curve in curves:
+        if len(curve["recall"]):
+            x, y = thinned(np.asarray(curve["recall"], float), np.asarray(curve["precision"], float))
+            # From recall 0 on, so that a curve of one point is seen as well.
+            recall += [0.0, *x, math.nan]
+            precision += [y[0], *y, math.nan]
+    return np.asarray(recall), np.asarray(precision)
+
+
+def thinned(x: np.ndarray, y: np.ndarray, step: float = 0.0025) -> tuple[np.ndarray, np.ndarray]:
+    """The same curve, to within ``step``, without the points that cannot be told apart."""
+    x, y = np.round(x / step) * step, np.round(y / step) * step
+    keep = np.ones(len(x), bool)
+    keep[1:] = (np.diff(x) != 0) | (np.diff(y) != 0)
+    x, y = x[keep], y[keep]
+    if len(x) > 2:
+        before, after = (np.diff(x)[:-1], np.diff(y)[:-1]), (np.diff(x)[1:], np.diff(y)[1:])
+        turn = np.abs(before[0] * after[1] - before[1] * after[0]) > 1e-12
+        backwards = before[0] * after[0] + before[1] * after[1] < 0
+        keep = np.concatenate([[True], turn | backwards, [True]])
+        x, y = x[keep], y[keep]
+    return x, y
+
+
+def _species_title(
+    axis: Axes,
+    code: str,
+    species_list: Sequence[Mapping[str, Any]],
+    of_species: Sequence[Mapping[str, Any]],
+) -> None:
+    name = shortened(short_names(species_list).get(code, code), 30)
+    axis.set_title(name, loc="left", style=slant(full_names(species_list).get(code, code)), pad=14)
+    counts = [(s["n_truth"], s["n_slides"]) for s in of_species if is_number(s["n_truth"])]
+    if counts and counts[0][0] > 0:
+        truth, slides = (int(n) for n in counts[0])
+        text = f"{truth} specimens on {slides} slides"
+        axis.text(0, 1.025, text, transform=axis.transAxes, fontsize=7.5, color=MUTED)
+
+
+@styled
+def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_table: pd.DataFrame) -> Figure:
+    """Validation mAP and training loss by epoch: a column a detector, a line a seed.
+
+    A marker stands at the epoch whose weights were kept.
+    """
+    styles = model_styles(models_table)
+    trained = {model for model, _ in histories}
+    models = [model for model in styles if model in trained]
+    columns = min(4, len(models))
+    blocks = math.ceil(len(models) / columns)
+    width = WIDTH if columns > 1 else 0.6 * WIDTH
+    figure = Figure(figsize=(width, blocks * 3.4 + 0.5), layout="constrained")
+    axes = figure.subplots(2 * blocks, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_visible(False)
+    for place, model in enumerate(models):
+        block, column = divmod(place, columns)
+        upper, lower = axes[2 * block, column], axes[2 * block + 1, column]
+        runs = [frame for (name, _), frame in sorted(histories.items()) if name == model]
+        _learning_panels(upper, lower, runs, styles[model])
+        upper.set_title(shortened(styles[model].label, 74 // columns), loc="left")
+        if column == 0:
+            upper.set_ylabel("Validation mAP")
+            lower.set_ylabel("Training loss")
+    solid = Line2D([], [], color=MUTED, lw=1.3)
+    dashed = Line2D([], [], color=MUTED, lw=1.0, linestyle="--")
+    kept = Line2D([], [], color=MUTED, lw=0, marker="o", markersize=5)
+    labels = ["mAP at IoU 0.50:0.95", "mAP at IoU 0.5", "weights kept"]
+    figure.legend([solid, dashed, kept], labels, loc="outside upper left", ncols=3 if columns > 1 else 1)
+    return figure
+
+
+def _learning_panels(upper: Axes, lower: Axes, runs: Sequence[pd.DataFrame], style: ModelStyle) -> None:
+    color = style.color if style.distinct else MUTED
+    for history in runs:
+        epochs = history["epoch"].astype(float)
+        upper.plot(epochs, history["validation_map50"].astype(float), "--", color=color, lw=0.9)
+        upper.plot(epochs, history["validation_map50_95"].astype(float), color=color, lw=1.3)
+        lower.plot(epochs, history["loss"].astype(float), color=color, lw=1.3)
+        kept = history[history["kept"].fillna(False).astype(bool)].tail(1)
+        upper.plot(
+            kept["epoch"].astype(float),
+            kept["validation_map50_95"].astype(float),
+            style.marker,
+            color=color,
+            markersize=6,
+            markeredgecolor=PAPER,
+            zorder=4,
+        )
+    for axis in (upper, lower):
+        axis.set_visible(True)
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    upper.set(ylim=(-0.03, 1.03), yticks=UNIT_TICKS)
+    lower.set_ylim(bottom=0)
+    lower.set_xlabel("Epoch")

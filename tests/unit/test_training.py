@@ -1,0 +1,222 @@
+"""The loop: the same seed gives the same bytes, another seed another run, and a broken run continues."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from podura.configuration.study import AugmentationSettings, OptimiserSettings
+from podura.detectors.catalogue import build_detector
+from podura.seeds import generator
+from podura.training.augmentation import augment, mirror, quarter_turns
+from podura.training.averaging import WeightAverage
+from podura.training.loop import LoopSettings, Training, TrainingStopped
+from podura.training.samples import LabelledImage, TrainingSamples
+from podura.training.schedule import learning_rate, make_optimiser
+from podura.training.seeds import be_deterministic, seed_torch
+
+SPECIES = ["DARK", "LIGHT"]
+OPTIMISER = OptimiserSettings("adamw", 1e-3, 5e-4, 0.1)
+AUGMENTATION = AugmentationSettings(flips=True, quarter_turns=True, brightness=0.2, colour=0.1)
+DETECTORS = [("ultralytics", "yolov5n"), ("torchvision", "fasterrcnn_lite0")]
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Six images with one dark or light rectangle each."""
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(6):
+        pixels = np.full((96, 128, 3), 150, dtype=np.uint8)
+        left, top = random.integers(5, 60, 2)
+        label = number % 2
+        pixels[top : top + 30, left : left + 40] = (30, 240)[label]
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        box = np.array([[left, top, left + 40, top + 30]], dtype=float)
+        made.append(LabelledImage(path.name, path, box, np.array([label])))
+    return made
+
+
+def training(labelled, folder, *, detector=DETECTORS[0], seed=1, epochs=2, **options):
+    device = torch.device("cpu")
+    be_deterministic(device, 1)
+    seed_torch(seed, "weights")
+    model = build_detector(*detector, SPECIES)
+    samples = TrainingSamples(labelled, image_size=128, batch_size=2, augmentation=AUGMENTATION, seed=seed)
+    return Training(
+        model,
+        samples,
+        options.pop("validate", lambda detector: (0.5, 0.5)),
+        LoopSettings(epochs, OPTIMISER, 0.9, seed, device, options.pop("checkpoint_seconds", 1e9)),
+        checkpoint=folder / "state.safetensors",
+        identity=options.pop("identity", "same"),
+        **options,
+    )
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_same_seed_same_weights_and_another_seed_others(labelled, tmp_path, detector):
+    first = training(labelled, tmp_path, detector=detector).run()
+    again = training(labelled, tmp_path, detector=detector).run()
+    other = training(labelled, tmp_path, detector=detector, seed=2).run()
+    assert equal(first.state, again.state)
+    differing = [
+        n for n, t in first.state.items() if t.is_floating_point() and not equal({0: t}, {0: other.state[n]})
+    ]
+    assert len(differing) > 0.5 * len(first.state)
+    untimed = ("epoch", "step", "loss", "loss_parts", "learning_rate", "kept")
+    for one, two in zip(first.history, again.history, strict=True):
+        assert [one[key] for key in untimed] == [two[key] for key in untimed]
+
+
+def test_another_seed_shows_the_images_in_another_order(labelled):
+    def orders(seed):
+        samples = TrainingSamples(labelled, image_size=64, batch_size=2, augmentation=AUGMENTATION, seed=seed)
+        return [samples.order(epoch) for epoch in (1, 2, 3)]
+
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+    assert len({str(order) for order in orders(1)}) > 1
+    for order in orders(1):
+        assert sorted(sum(order, [])) == list(range(6))
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_a_training_stopped_at_any_step_ends_with_the_same_bytes(labelled, tmp_path, detector, stop_after):
+    unbroken = training(labelled, tmp_path / "unbroken", detector=detector).run()
+    calls = iter(range(1, 100))
+    broken = training(labelled, tmp_path, detector=detector, should_stop=lambda: next(calls) >= stop_after)
+    with pytest.raises(TrainingStopped):
+        broken.run()
+    continued = training(labelled, tmp_path, detector=detector)
+    result = continued.run()
+    assert equal(unbroken.state, result.state)
+    assert [row["loss"] for row in result.history] == [row["loss"] for row in unbroken.history]
+
+
+def test_a_checkpoint_of_another_training_or_a_broken_one_is_not_continued(labelled, tmp_path, caplog):
+    calls = iter(range(1, 100))
+    stopped = training(labelled, tmp_path, should_stop=lambda: next(calls) >= 2)
+    with pytest.raises(TrainingStopped):
+        stopped.run()
+    other = training(labelled, tmp_path, identity="other data")
+    other._resume()
+    assert other.progress.step == 0
+    file = tmp_path / "state.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    same = training(labelled, tmp_path)
+    same._resume()
+    assert same.progress.step == 0
+    assert "afresh" in caplog.text
+
+
+def test_checkpoints_are_written_while_training(labelled, tmp_path):
+    training(labelled, tmp_path, checkpoint_seconds=0).run()
+    assert (tmp_path / "state.safetensors").is_file()
+
+
+def test_the_best_epoch_on_validation_is_kept(labelled, tmp_path):
+    scores = iter([(0.2, 0.1), (0.6, 0.5), (0.4, 0.3)])
+    seen = []
+
+    def validate(detector):
+        assert not detector.training
+        seen.append({n: t.clone() for n, t in detector.state_dict().items()})
+        return next(scores)
+
+    trained = training(labelled, tmp_path, epochs=3, validate=validate).run()
+    assert trained.best_epoch == 2
+    assert [row["kept"] for row in trained.history] == [True, True, False]
+    assert equal(trained.state, seen[1])
+
+
+def test_without_validation_truth_the_last_weights_are_kept(labelled, tmp_path):
+    trained = training(labelled, tmp_path, validate=lambda detector: (math.nan, math.nan)).run()
+    assert trained.best_epoch == 2
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(labelled, tmp_path):
+    broken = training(labelled, tmp_path)
+    broken.detector.loss = lambda batch: {"box": torch.tensor(float("nan"))}
+    with pytest.raises(FloatingPointError, match="step 1"):
+        broken.run()
+
+
+def test_it_learns(labelled, tmp_path):
+    trained = training(labelled, tmp_path, epochs=12).run()
+    assert trained.history[-1]["loss"] < 0.8 * trained.history[0]["loss"]
+
+
+BOXES = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 20), st.integers(1, 10), st.integers(1, 10)), max_size=4
+)
+
+
+@given(boxes=BOXES, seed=st.integers(0, 10_000), turned=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_boxes_follow_the_pixels_through_every_augmentation(boxes, seed, turned):
+    pixels = np.zeros((32, 44, 3), dtype=np.uint8)
+    for left, top, width, height in boxes:
+        pixels[top : top + height, left : left + width] = 255
+    given_boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], dtype=float).reshape(-1, 4)
+    plain = AugmentationSettings(flips=True, quarter_turns=True, brightness=0.0, colour=0.0)
+    changed, moved = augment(pixels, given_boxes, plain, generator(seed), turned=turned)
+    assert changed.shape[:2] == ((44, 32) if turned else (32, 44))
+    assert changed.sum() == pixels.sum()
+    for left, top, right, bottom in moved.astype(int):
+        assert (changed[top:bottom, left:right] == 255).all()
+    sizes = sorted(sorted(pair) for pair in (given_boxes[:, 2:] - given_boxes[:, :2]).tolist())
+    assert sizes == sorted(sorted(pair) for pair in (moved[:, 2:] - moved[:, :2]).tolist())
+
+
+def test_mirror_twice_and_four_turns_change_nothing():
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3), dtype=np.uint8)
+    boxes = np.array([[1.0, 2.0, 4.0, 5.0]])
+    for change in (
+        lambda p, b: mirror(*mirror(p, b)),
+        lambda p, b: quarter_turns(*quarter_turns(p, b, 3), 1),
+    ):
+        same, unmoved = change(pixels, boxes)
+        assert np.array_equal(same, pixels)
+        assert np.array_equal(unmoved, boxes)
+
+
+def test_learning_rate_rises_then_falls_to_two_percent():
+    rates = [learning_rate(step, 100, OPTIMISER) for step in range(100)]
+    assert rates[9] == pytest.approx(OPTIMISER.learning_rate)
+    assert all(np.diff(rates[:10]) > 0)
+    assert all(np.diff(rates[10:]) <= 0)
+    assert rates[-1] == pytest.approx(0.02 * OPTIMISER.learning_rate, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_norms_and_biases_are_not_decayed(name):
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    optimiser = make_optimiser(model, OptimiserSettings(name, 1e-3, 0.01, 0.1))
+    decayed, plain = optimiser.param_groups
+    assert [p.ndim for p in decayed["params"]] == [4]
+    assert decayed["weight_decay"] == 0.01
+    assert plain["weight_decay"] == 0
+
+
+def test_the_average_follows_the_weights_with_its_decay():
+    model = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(0.0)
+        average = WeightAverage(model, decay=0.5)
+        model.weight.fill_(1.0)
+        average.update(model, step=1000)
+    assert average.state["weight"].item() == pytest.approx(0.5)
