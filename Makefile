@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 CORES ?= all
+STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
 .PHONY: install demo test lint format starter lock test-slow benchmarks clean-demo
@@ -21,7 +22,8 @@ $(INSTALLED): envs/requirements.lock
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/python tests/run_study.py --cores $(CORES)
+	@$(BIN)/python scripts/unlock.py
+	@$(SNAKEMAKE) --quiet reason
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -m "not slow"
@@ -43,7 +45,9 @@ format: $(INSTALLED)
 
 # Trains the starter weights of yolov5n that the repository ships, from scratch, on painted slides.
 starter: $(INSTALLED)
-	$(SNAKEMAKE) --configfile config/studies/starter.yaml -- starter
+	$(SNAKEMAKE) --configfile config/studies/starter.yaml -- $(STARTER)/weights.safetensors
+	$(BIN)/python scripts/starter.py --model $(STARTER) \
+	  --output resources/weights/yolov5n_painted_starter.safetensors
 
 lock: envs/requirements.in envs/requirements.overrides
 	$(BIN)/python -m pip install --quiet uv

@@ -29,6 +29,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+onsuccess:
+    print(closing_words())
+
+
 # The benchmark, from images to the report.
 rule all:
     default_target: True

@@ -54,14 +54,13 @@ def main(arguments: argparse.Namespace) -> None:
         for model, seed in runs
         for code in species
     ]
-    by_species = species_table(scores)
+    by_species = species_table(scores, models=[model["model"] for model in models], species=species)
     slides = sorted(set(PART_IMAGES.read_csv(results / "dataset/parts/test/images.csv")["slide"]))
     by_model = models_table(
         species_table=by_species,
-        matches={
-            (model, seed): MATCHES.read_parquet(results / f"matches/{model}/seed-{seed}/test.parquet")
-            for model, seed in runs
-        },
+        matches=lambda model, seed: MATCHES.read_parquet(
+            results / f"matches/{model}/seed-{seed}/test.parquet"
+        ),
         slides=slides,
         models=[
             ModelFacts(

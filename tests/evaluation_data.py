@@ -116,15 +116,14 @@ def _frame(image: NDArray, slide: NDArray, species: NDArray, boxes: NDArray) -> 
     return pd.DataFrame({"image": image, "slide": slide, "species": species, **columns})
 
 
-def coco_evaluation(
+def coco_loaded(
     truths: pd.DataFrame,
     detections: pd.DataFrame,
     images: Mapping[str, str],
     species: Sequence[str],
-    *,
     max_detections: int = NO_CAP,
 ) -> COCOeval:
-    """pycocotools' evaluation, detections in the order of the frame and with ids from 1 in that order."""
+    """pycocotools before its work, detections in the order of the frame and with ids from 1 in that order."""
     image_id = {name: number for number, name in enumerate(sorted(images), start=1)}
     category_id = {code: number for number, code in enumerate(species, start=1)}
     listed = {
@@ -141,6 +140,12 @@ def coco_evaluation(
         evaluation = COCOeval(true, found, "bbox")
         evaluation.params.maxDets = [max_detections]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    return evaluation
+
+
+def coco_evaluated(evaluation: COCOeval) -> COCOeval:
+    """Let pycocotools work, without its prints."""
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation

@@ -23,7 +23,7 @@ DETECTORS = (
     ("fasterrcnn_lite0", "Faster R-CNN Lite0", "torchvision", "Apache-2.0"),
     ("yolov5n", "YOLOv5n (anchor-free head)", "ultralytics", "AGPL-3.0-or-later"),
 )
-CONTROLS = (("truth", "Truth itself"), ("shuffled", "Shuffled truth"))
+CONTROLS = (("control_truth", "Truth itself"), ("control_shuffled", "Shuffled truth"))
 
 
 def make_results(
@@ -52,7 +52,7 @@ def make_results(
         for number, (code, *_) in enumerate(species):
             missing = code in without_truth
             scores.append(_truth_score(seed, code, 14 + number, missing))
-            scores.append(_score(generator, "shuffled", seed, code, -9.0, 14 + number, missing))
+            scores.append(_score(generator, "control_shuffled", seed, code, -9.0, 14 + number, missing))
     species_table = tables.BENCHMARK_SPECIES.frame(
         [{k: v for k, v in score.items() if k != "curve"} for score in scores]
     )
@@ -163,14 +163,14 @@ def _at_threshold(name: str, value: float | None) -> dict[str, float | None]:
 
 def _truth_score(seed: int, code: str, n_truth: int, missing: bool) -> dict[str, Any]:
     if missing:
-        return _empty("truth", seed, code, 0)
+        return _empty("control_truth", seed, code, 0)
     recall = (np.arange(1, n_truth + 1) / n_truth).tolist()
     perfect = dict.fromkeys(
         ("ap50", "ap50_95", "ap50_voc", "ap50_low", "ap50_high", "test_precision", "test_recall"),
         1.0,
     )
     return {
-        **_empty("truth", seed, code, n_truth),
+        **_empty("control_truth", seed, code, n_truth),
         **perfect,
         "n_slides": 8,
         "n_truth": n_truth,
@@ -194,7 +194,7 @@ def _models_table(
     for model, label, framework, licence in [*detectors, *((*c, "control", "") for c in CONTROLS)]:
         of_model = species_table[species_table["model"] == model]
         per_seed = of_model.groupby("seed")[["ap50", "ap50_95"]].mean()
-        spread = 0.0 if model == "truth" else 0.05
+        spread = 0.0 if model == "control_truth" else 0.05
         map50, map50_95 = per_seed["ap50"].mean(), per_seed["ap50_95"].mean()
         detector = framework != "control"
         rows.append(

@@ -90,7 +90,7 @@ def test_another_seed_shows_the_images_in_another_order(labelled):
     assert orders(1) != orders(2)
     assert len({str(order) for order in orders(1)}) > 1
     for order in orders(1):
-        assert sorted(sum(order, [])) == list(range(6))
+        assert sorted(index for batch in order for index in batch) == list(range(6))
 
 
 @pytest.mark.parametrize("detector", DETECTORS)

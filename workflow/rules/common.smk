@@ -27,12 +27,13 @@ from snakemake.exceptions import WorkflowError
 RESULTS = Path("results", str(config.get("study", "")))
 PAINTED = RESULTS / "painted" / "slides"
 
+# In the order in which they count: an error names the last file that sets a key.
+OVERLAYS = list(workflow.overwrite_configfiles)
+CONFIG_FILES = [file for file in workflow.configfiles if file not in OVERLAYS] + OVERLAYS
+
 try:
     STUDY = load_study(
-        config,
-        config_files=workflow.configfiles,
-        schemas=SCHEMAS,
-        painted_folder=PAINTED,
+        config, config_files=CONFIG_FILES, schemas=SCHEMAS, painted_folder=PAINTED
     )
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
@@ -152,3 +153,14 @@ def species_facts():
     """Names of the species, for figures and the page."""
     keys = ("code", "name", "authority", "family")
     return as_json([{key: getattr(one, key) for key in keys} for one in STUDY.species])
+
+
+def closing_words():
+    """Say where the results of this run are."""
+    places = {
+        "The report": RESULTS / "benchmark" / "report.html",
+        "The tables": RESULTS / "benchmark" / "species.csv",
+        "The data set and its problems": RESULTS / "dataset" / "problems.csv",
+    }
+    lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
+    return "\n".join(["", *lines])

@@ -34,20 +34,21 @@ class Ranking:
 
 def ranking(matches: pd.DataFrame, species: str) -> Ranking:
     """The ranking of one species from the table matches, rows as matching wrote them."""
-    of_species = matches[(matches["species"] == species).to_numpy(bool)]
-    is_truth = (of_species["kind"] == "truth").to_numpy(bool)
-    truths, detections = of_species[is_truth], of_species[~is_truth]
-    scores = detections["score"].to_numpy(np.float64)
+    of_species = (matches["species"] == species).to_numpy(bool)
+    is_truth = (matches["kind"] == "truth").to_numpy(bool)
+    truths, detections = np.flatnonzero(of_species & is_truth), np.flatnonzero(of_species & ~is_truth)
+    scores = _values(matches, "score", detections, np.float64)
     order = np.argsort(-scores, kind="stable")
-    matched = _columns(detections, "match", np.int64)[:, order] > 0
-    ignored = _columns(detections, "ignored", bool)[:, order]
-    counts = ~truths["ignore"].to_numpy(bool)
+    detections = detections[order]
+    matched = np.stack([_values(matches, f"match_{p}", detections, np.int64) > 0 for p in IOU_PERCENTS])
+    ignored = np.stack([_values(matches, f"ignored_{p}", detections, bool) for p in IOU_PERCENTS])
+    counting = truths[~_values(matches, "ignore", truths, bool)]
     return Ranking(
         scores=scores[order],
-        detection_slides=detections["slide"].to_numpy(object)[order],
+        detection_slides=_values(matches, "slide", detections, object),
         right=matched & ~ignored,
         wrong=~matched & ~ignored,
-        truth_slides=truths["slide"].to_numpy(object)[counts],
+        truth_slides=_values(matches, "slide", counting, object),
     )
 
 
@@ -58,5 +59,6 @@ def iou_index(iou_percent: int) -> int:
     return IOU_PERCENTS.index(iou_percent)
 
 
-def _columns(frame: pd.DataFrame, prefix: str, kind: type) -> NDArray:
-    return np.stack([frame[f"{prefix}_{percent}"].to_numpy(kind) for percent in IOU_PERCENTS])
+def _values(frame: pd.DataFrame, column: str, rows: NDArray[np.int64], kind: type) -> NDArray:
+    # Of each column only its rows: a selection of whole rows would copy all 35 columns.
+    return frame[column].array[rows].to_numpy(kind)

@@ -13,7 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from podura.report.parts import UNIT_TICKS, WIDTH, is_number, legend, shortened, slant
+from podura.report.parts import (
+    UNIT_TICKS,
+    WIDTH,
+    balanced_columns,
+    in_two_lines,
+    is_number,
+    legend,
+    shortened,
+    slant,
+)
 from podura.report.results import full_names, short_names, species_codes
 from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
 
@@ -79,7 +88,8 @@ def _precision_recall_panel(
         points = [point for point in points if all(is_number(value) for value in point)]
         if points:
             axis.scatter(
-                *zip(*points, strict=True),
+                [recall for recall, _ in points],
+                [precision for _, precision in points],
                 s=30,
                 color=style.color,
                 marker=style.marker,
@@ -143,7 +153,11 @@ def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_ta
     styles = model_styles(models_table)
     trained = {model for model, _ in histories}
     models = [model for model in styles if model in trained]
-    columns = min(4, len(models))
+    if not models:
+        figure = Figure(figsize=(WIDTH, 0.6))
+        figure.text(0.02, 0.5, "No detector was trained in this study.", va="center", color=MUTED)
+        return figure
+    columns = balanced_columns(len(models), most=4)
     blocks = math.ceil(len(models) / columns)
     width = WIDTH if columns > 1 else 0.6 * WIDTH
     figure = Figure(figsize=(width, blocks * 3.4 + 0.5), layout="constrained")
@@ -155,7 +169,7 @@ def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_ta
         upper, lower = axes[2 * block, column], axes[2 * block + 1, column]
         runs = [frame for (name, _), frame in sorted(histories.items()) if name == model]
         _learning_panels(upper, lower, runs, styles[model])
-        upper.set_title(shortened(styles[model].label, 74 // columns), loc="left")
+        upper.set_title(in_two_lines(styles[model].label, 76 // columns), loc="left")
         if column == 0:
             upper.set_ylabel("Validation mAP")
             lower.set_ylabel("Training loss")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,6 +79,16 @@ def slant(name: str) -> str:
 def shortened(label: str, longest: int = 24) -> str:
     """A label cut to a length, with an ellipsis where something was cut."""
     return label if len(label) <= longest else label[: longest - 1] + "…"
+
+
+def in_two_lines(label: str, width: int) -> str:
+    """A label broken into at most two lines of about ``width`` characters."""
+    return textwrap.fill(label, width, max_lines=2, placeholder="…")
+
+
+def balanced_columns(panels: int, most: int) -> int:
+    """Columns for so many panels, such that the last row is as full as may be."""
+    return math.ceil(panels / math.ceil(panels / most)) if panels else 1
 
 
 def is_number(value: Any) -> bool:

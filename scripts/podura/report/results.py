@@ -13,8 +13,8 @@ import pandas as pd
 from podura import tables
 
 #: Names of the two controls, as in the tables.
-TRUTH_CONTROL = "truth"
-SHUFFLED_CONTROL = "shuffled"
+TRUTH_CONTROL = "control_truth"
+SHUFFLED_CONTROL = "control_shuffled"
 
 COUNT_COLUMNS = ("part", "species", "n_images", "n_slides", "n_specimens")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from html import escape
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import pandas as pd
@@ -42,7 +42,7 @@ _THEMED = {
     PAPER: "var(--figure-paper)",
 }
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
     "font.size": 9,
     "text.color": INK,
@@ -83,7 +83,7 @@ class ModelStyle:
     label: str
     color: str
     marker: str
-    line: str
+    line: Literal["-", "--", ":"]
     control: bool
     distinct: bool
 
@@ -109,9 +109,14 @@ def model_styles(models_table: pd.DataFrame) -> dict[str, ModelStyle]:
             str(row["label"]), color, marker, "-", control=False, distinct=distinct
         )
     for place, row in res.ordered_models(models_table, "control").iterrows():
-        line, marker = ((":", "X"), ("--", "d"))[int(str(place)) % 2]
+        first = int(str(place)) % 2 == 0
         styles[str(row["model"])] = ModelStyle(
-            str(row["label"]), CONTROL, marker, line, control=True, distinct=True
+            str(row["label"]),
+            CONTROL,
+            marker="X" if first else "d",
+            line=":" if first else "--",
+            control=True,
+            distinct=True,
         )
     return styles
 

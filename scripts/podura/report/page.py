@@ -1,0 +1,108 @@
+"""The benchmark's page: one HTML file that needs nothing else, and no network, to be read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from podura.report import summary, wording
+from podura.report.figures import draw_figures
+from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
+from podura.report.style import DISTINCT, inline_svg
+
+#: Where the page's template, style sheet and script lie in the repository.
+RESOURCES = Path(__file__).resolve().parents[3] / "resources" / "report"
+# A longer table shows one detector at first; the reader may choose the others.
+_ROWS_AT_ONCE = 60
+
+
+def render_report(
+    results: Results, figures: Mapping[str, Figure] | None = None, resources: Path = RESOURCES
+) -> str:
+    """The whole page as HTML; ``figures`` as drawn by ``draw_figures``, or else drawn here.
+
+    Every text of the results is escaped; only figures drawn here, and the page's own style and
+    script, stand in it as they are.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(resources),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Whitespace around them is cut so that the hash below is that of the element's content.
+    script = (resources / "page.js").read_text(encoding="utf-8").strip()
+    style = (resources / "page.css").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2").render(
+        **_context(results),
+        figures=_embedded(figures or draw_figures(results), results),
+        script=Markup(script),
+        script_hash=digest,
+        style=Markup(style),
+    )
+
+
+def _context(results: Results) -> dict[str, Any]:
+    names = full_names(results.species_list)
+    codes = species_codes(results.species_list, results.species_table)
+    rows = summary.species_rows(results)
+    detectors = ordered_models(results.models_table, "detector")
+    controls = summary.control_rows(results)
+    return {
+        "study": str(results.config["study"]),
+        "confidence": wording.percent(results.confidence),
+        "target": wording.percent(results.target_precision),
+        "iou": f"{results.iou:g}",
+        "random_seed": results.config.get("random_seed", wording.MISSING),
+        "seeds": [str(seed) for seed in results.config.get("seeds", [])],
+        "facts": summary.facts(results),
+        "verdict": wording.verdict(results),
+        "ranking": summary.ranking_rows(results),
+        "controls": controls,
+        "control_faults": [f"{row['label']}: {row['fault']}" for row in controls if row["fault"]],
+        "species_verdict": summary.species_verdict(results),
+        "species_rows": rows,
+        "statuses": summary.status_meanings(results),
+        "detectors": list(detectors[["model", "label"]].itertuples(index=False, name=None)),
+        "species_options": [(code, names.get(code, code)) for code in codes],
+        "first_model": detectors["model"].iloc[0] if len(rows) > _ROWS_AT_ONCE else "",
+        "parts": summary.part_rows(results),
+        "species_counts": summary.species_count_rows(results),
+        "problems": summary.problem_rows(results),
+        "n_problems": len(results.problems),
+        "config": results.config,
+        "provenance": results.provenance,
+        "overlays": [(caption, base64.b64encode(jpeg).decode("ascii")) for caption, jpeg in results.overlays],
+        "name_parts": name_parts,
+        "many_detectors": len(detectors) > DISTINCT,
+        "distinct": DISTINCT,
+    }
+
+
+def _embedded(figures: Mapping[str, Figure], results: Results) -> dict[str, Markup]:
+    species = wording.plural(
+        len(species_codes(results.species_list, results.species_table)), "species", "species"
+    )
+    models = wording.plural(int((results.models_table["role"] == "detector").sum()), "detector")
+    descriptions = {
+        "map_by_model": f"Mean average precision of {models} and the controls, with the interval over "
+        "slides and the value of each seed. The ranking table above gives the numbers.",
+        "ap50_by_species": f"Average precision at IoU 0.5 of {models} for {species}, by seed, with "
+        "intervals over slides. The table above gives the numbers.",
+        "precision_recall": f"Precision against recall on the test slides for {species}: a panel a "
+        "species, a line a seed, a marker at the threshold. The table of species gives precision and "
+        "recall at the threshold.",
+        "learning_curves": f"Validation mAP and training loss by epoch for {models}, a line a seed.",
+    }
+    return {
+        name: Markup(inline_svg(figures[name], f"figure-{name}", text)) for name, text in descriptions.items()
+    }

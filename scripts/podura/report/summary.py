@@ -1,0 +1,351 @@
+"""The rows of the page's tables, ready to be written: what was measured, in a reader's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from podura.report.parts import is_number
+from podura.report.results import (
+    SHUFFLED_CONTROL,
+    TRUTH_CONTROL,
+    Results,
+    full_names,
+    name_parts,
+    ordered_models,
+    seed_means,
+    species_codes,
+)
+from podura.report.wording import (
+    MISSING,
+    count,
+    duration,
+    fraction,
+    interval,
+    memory,
+    millions,
+    percent,
+    plural,
+)
+from podura.tables import PARTS
+
+#: The shuffled control must stay below this mean AP.
+SHUFFLED_LIMIT = 0.05
+# What floating point may take from a perfect score.
+_ROUNDING = 1e-6
+_EXAMPLES = 3
+_SEVERITIES = ("error", "warning", "note")
+
+_STATUS_LABELS = {
+    "certified": "certified",
+    "needs_more": "needs more slides",
+    "failed": "failed",
+    "not_certified": "not certified",
+}
+
+
+def status_meanings(results: Results) -> list[tuple[str, str]]:
+    """Each threshold status that occurs, in words, with what it is worth."""
+    target = percent(results.target_precision)
+    meanings = {
+        "certified": (
+            f"The calibration slides prove a precision of at least {target}, for new slides like them, "
+            "at the stated error rate."
+        ),
+        "needs_more": f"{target} is possible, but there are too few calibration specimens to prove it.",
+        "failed": f"Even the strictest threshold tried stays below {target} on the calibration slides.",
+        "not_certified": (
+            f"An empirical threshold, namely the lowest score at which the calibration slides reach a "
+            f"precision of {target}. It holds on those slides. On new slides it misses its promise about "
+            "half of the time, because it was picked to fit them. Use it as a starting point, and check a "
+            "sample of detections by eye."
+        ),
+    }
+    present = [s for s in meanings if s in set(_of_detectors(results)["threshold_status"].dropna())]
+    return [(_STATUS_LABELS[status], meanings[status]) for status in present]
+
+
+def ranking_rows(results: Results) -> list[dict[str, Any]]:
+    """One row a detector, by rank: scores, spread and cost."""
+    seeds = {column: seed_means(results.species_table, column) for column in ("ap50", "ap50_95")}
+    rows = []
+    for row in ordered_models(results.models_table, "detector").to_dict("records"):
+        rows.append(
+            {
+                "label": row["label"],
+                "rank": count(row["rank"]),
+                "map50_95": fraction(row["map50_95"]),
+                "map50_95_interval": interval(row["map50_95_low"], row["map50_95_high"]),
+                "map50_95_seeds": _spread(seeds["ap50_95"].get(str(row["model"]), [])),
+                "map50": fraction(row["map50"]),
+                "map50_interval": interval(row["map50_low"], row["map50_high"]),
+                "map50_seeds": _spread(seeds["ap50"].get(str(row["model"]), [])),
+                "n_seeds": count(row["n_seeds"]),
+                "n_species": count(row["n_species"]),
+                "parameters": millions(row["parameters"]),
+                "framework": _text(row["framework"]),
+                "licence": _text(row["licence"]),
+                "training": duration(row["training_seconds"]),
+                "detection": duration(row["detection_seconds"]),
+                "memory": memory(row["peak_memory_mb"]),
+            }
+        )
+    return rows
+
+
+def _spread(values: Sequence[float]) -> str:
+    return interval(min(values), max(values)) if len(values) > 1 else MISSING
+
+
+def species_rows(results: Results) -> list[dict[str, Any]]:
+    """One row a species × detector × seed, in this order; values for sorting beside those for reading."""
+    names = full_names(results.species_list)
+    labels = dict(zip(results.models_table["model"], results.models_table["label"], strict=True))
+    species_place = {c: k for k, c in enumerate(species_codes(results.species_list, results.species_table))}
+    model_place = {m: k for k, m in enumerate(ordered_models(results.models_table, "detector")["model"])}
+    records = sorted(
+        _of_detectors(results).to_dict("records"),
+        key=lambda r: (species_place[r["species"]], model_place[r["model"]], r["seed"]),
+    )
+    return [
+        {
+            "code": row["species"],
+            "name": name_parts(names.get(row["species"], row["species"])),
+            "model": row["model"],
+            "label": labels[row["model"]],
+            "seed": row["seed"],
+            "truth": _cell(row["n_truth"], count, _slides(row)),
+            "ap50": _with_interval(row, "ap50"),
+            "ap50_95": _cell(row["ap50_95"], fraction),
+            "threshold": _threshold(row),
+            "calibration": _calibration(row),
+            "precision": _with_interval(row, "test_precision"),
+            "recall": _with_interval(row, "test_recall"),
+            "target": _target_reached(row, results.target_precision),
+        }
+        for row in records
+    ]
+
+
+def _cell(value: Any, wording: Any, note: str = MISSING) -> dict[str, str]:
+    """What a cell shows, its small print, and the value by which it sorts ("" sorts last)."""
+    shown = is_number(value)
+    return {
+        "text": wording(value),
+        "note": note if shown and note != MISSING else "",
+        "value": f"{float(value):.6g}" if shown else "",
+    }
+
+
+def _with_interval(row: dict[str, Any], column: str) -> dict[str, str]:
+    return _cell(row[column], fraction, interval(row[f"{column}_low"], row[f"{column}_high"]))
+
+
+def _slides(row: dict[str, Any]) -> str:
+    slides = row["n_slides"]
+    return f"on {plural(int(slides), 'slide')}" if is_number(slides) and slides else MISSING
+
+
+def _calibration(row: dict[str, Any]) -> dict[str, str]:
+    n, errors = row["calibration_n"], row["calibration_errors"]
+    if not is_number(n) or not is_number(errors) or not is_number(row["threshold"]):
+        return {"text": MISSING, "note": "", "value": ""}
+    bound = fraction(row["precision_lower"])
+    return {
+        "text": f"{count(errors)} of {count(n)}",
+        "note": f"≥ {bound}" if bound != MISSING else "",
+        "value": f"{float(errors) / float(n):.6g}" if n else "",
+    }
+
+
+def _threshold(row: dict[str, Any]) -> dict[str, str]:
+    cell = _cell(row["threshold"], lambda value: fraction(value, 3))
+    status = row["threshold_status"]
+    if not pd.isna(status):
+        none_found = status == "not_certified" and not is_number(row["threshold"])
+        cell["note"] = "none found" if none_found else _STATUS_LABELS.get(str(status), str(status))
+    return cell
+
+
+def _target_reached(row: dict[str, Any], target: float) -> str:
+    """Whether test precision reaches the target: ``yes``, ``no``, ``clearly no`` (so does no end of the
+    interval) or a dash.
+    """
+    if not is_number(row["test_precision"]):
+        return MISSING
+    if row["test_precision"] >= target:
+        return "yes"
+    high = row["test_precision_high"]
+    return "clearly no" if is_number(high) and high < target else "no"
+
+
+def species_verdict(results: Results) -> dict[str, Any] | None:
+    """For which species the best detector keeps the target precision on test; None without scores."""
+    detectors = ordered_models(results.models_table, "detector")
+    scored = detectors[detectors["map50_95"].notna()]
+    if scored.empty:
+        return None
+    best = scored.iloc[0]
+    rows = results.species_table[results.species_table["model"] == best["model"]]
+    names = full_names(results.species_list)
+    answers: dict[str, list[list[tuple[str, bool]]]] = {
+        "Yes, with every seed": [],
+        "With some seeds only": [],
+        "No, not with any seed": [],
+        "Cannot be said, since it has no threshold or accepts nothing": [],
+        "Cannot be said, since the test slides hold no specimen": [],
+    }
+    for code in species_codes(results.species_list, rows):
+        of_species = rows[rows["species"] == code].to_dict("records")
+        place = _outcome(of_species, results.target_precision)
+        answers[list(answers)[place]].append(name_parts(names.get(code, code)))
+    return {
+        "label": best["label"],
+        "answers": [(answer, species) for answer, species in answers.items() if species],
+    }
+
+
+def _outcome(of_species: Sequence[dict[str, Any]], target: float) -> int:
+    """Which answer of ``species_verdict`` holds for a species, from its rows of all seeds."""
+    if not any(is_number(row["n_truth"]) and row["n_truth"] > 0 for row in of_species):
+        return 4
+    reached = [_target_reached(row, target) for row in of_species]
+    if all(answer == MISSING for answer in reached):
+        return 3
+    if all(answer == "yes" for answer in reached):
+        return 0
+    return 1 if "yes" in reached else 2
+
+
+def control_rows(results: Results) -> list[dict[str, Any]]:
+    """The two controls: what each must score, what it scored, and whether that is as it must be."""
+    rules = {
+        TRUTH_CONTROL: "must score 1 for every species",
+        SHUFFLED_CONTROL: f"must score less than {SHUFFLED_LIMIT}",
+    }
+    controls = ordered_models(results.models_table, "control").set_index("model", drop=False)
+    rows = []
+    for model in [*rules, *(m for m in controls.index if m not in rules)]:
+        row = controls.loc[model] if model in controls.index else None
+        rows.append(
+            {
+                "label": model if row is None else row["label"],
+                "rule": rules.get(model, "no rule is known for this control"),
+                "map50": MISSING if row is None else fraction(row["map50"], 3),
+                "map50_95": MISSING if row is None else fraction(row["map50_95"], 3),
+                "fault": _control_fault(model, row, results.species_table),
+            }
+        )
+    return rows
+
+
+def _control_fault(model: str, row: Any, species_table: pd.DataFrame) -> str:
+    if row is None:
+        return "was not run"
+    scores = [row["map50"], row["map50_95"]]
+    if not all(is_number(score) for score in scores):
+        return "has no score"
+    if model == TRUTH_CONTROL:
+        of_species = species_table.loc[species_table["model"] == model, ["ap50", "ap50_95"]]
+        lowest = min(*scores, *of_species.to_numpy(float, na_value=1.0).ravel())
+        return "" if lowest >= 1 - _ROUNDING else f"scores less than 1 (lowest: {fraction(lowest, 3)})"
+    if model == SHUFFLED_CONTROL:
+        highest = max(scores)
+        return "" if highest < SHUFFLED_LIMIT else f"scores {fraction(highest, 3)}, which is not about 0"
+    return "is not a control that this report can check"
+
+
+def facts(results: Results) -> str:
+    """The size of the study in one line."""
+    test = results.split[results.split["part"] == "test"]
+    specimens = results.counts.loc[results.counts["part"] == "test", "n_specimens"].sum()
+    detectors = int((results.models_table["role"] == "detector").sum())
+    seeds = int(results.species_table["seed"].nunique())
+    species = len(species_codes(results.species_list, results.species_table))
+    return (
+        f"{plural(detectors, 'detector')}, {plural(seeds, 'seed')} each, "
+        f"{plural(species, 'species', 'species')}; tested on {plural(int(specimens), 'specimen')} "
+        f"on {plural(test['slide'].nunique(), 'slide')}."
+    )
+
+
+def part_rows(results: Results) -> list[dict[str, str]]:
+    """Slides, images and specimens of each part."""
+    rows = []
+    for part in PARTS:
+        images = results.split[results.split["part"] == part]
+        specimens = results.counts.loc[results.counts["part"] == part, "n_specimens"]
+        rows.append(
+            {
+                "part": part,
+                "slides": count(images["slide"].nunique()),
+                "images": count(images["image"].nunique()),
+                "specimens": count(specimens.sum()) if len(specimens) else MISSING,
+            }
+        )
+    return rows
+
+
+def species_count_rows(results: Results) -> list[dict[str, Any]]:
+    """Specimens (and slides) of each species in each part."""
+    counts = results.counts.set_index(["species", "part"])
+    facts = {str(s["code"]): s for s in results.species_list}
+    names = full_names(results.species_list)
+    rows = []
+    for code in species_codes(results.species_list, results.counts):
+        cells = []
+        for part in PARTS:
+            if (code, part) in counts.index:
+                row = counts.loc[(code, part)]
+                slides = f"on {plural(int(row['n_slides']), 'slide')}" if row["n_specimens"] else ""
+                cells.append({"text": count(row["n_specimens"]), "note": slides})
+            else:
+                cells.append({"text": MISSING, "note": ""})
+        rows.append(
+            {
+                "code": code,
+                "name": name_parts(names.get(code, code)),
+                "authority": _text(facts.get(code, {}).get("authority"), ""),
+                "family": _text(facts.get(code, {}).get("family")),
+                "cells": cells,
+            }
+        )
+    return rows
+
+
+def problem_rows(results: Results) -> list[dict[str, Any]]:
+    """Faults of the data by kind, the gravest first, with the first few of each."""
+    rows: list[dict[str, Any]] = []
+    keys = ["kind", "severity", "treatment"]
+    for (kind, severity, treatment), faults in results.problems.groupby(keys, sort=True, dropna=False):
+        rows.append(
+            {
+                "kind": _text(kind),
+                "severity": _text(severity),
+                "treatment": _text(treatment),
+                "number": len(faults),
+                "examples": [_example(f) for f in faults.head(_EXAMPLES).to_dict("records")],
+                "more": max(0, len(faults) - _EXAMPLES),
+            }
+        )
+    gravity = {severity: place for place, severity in enumerate(_SEVERITIES)}
+    rows.sort(key=lambda r: (gravity.get(r["severity"], len(gravity)), -r["number"], r["kind"]))
+    return rows
+
+
+def _example(fault: dict[str, Any]) -> dict[str, str]:
+    where = [_text(fault["image"], "")]
+    if not pd.isna(fault["row"]):
+        where.append(f"row {fault['row']}" if str(fault["row"]).isdigit() else str(fault["row"]))
+    return {"where": ", ".join(w for w in where if w), "message": _text(fault["message"])}
+
+
+def _of_detectors(results: Results) -> pd.DataFrame:
+    detectors = results.models_table.loc[results.models_table["role"] == "detector", "model"]
+    return results.species_table[results.species_table["model"].isin(detectors)]
+
+
+def _text(value: Any, missing: str = MISSING) -> str:
+    return missing if value is None or pd.isna(value) or value == "" else str(value)

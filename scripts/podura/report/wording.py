@@ -1,0 +1,146 @@
+"""Numbers and sentences as a reader meets them: a missing value is a dash, never 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from podura.report.parts import is_number
+from podura.report.results import Results, ordered_models, seed_means
+
+MISSING = "–"
+
+
+def fraction(value: Any, digits: int = 2) -> str:
+    """A value from 0 to 1. Only an exact 0 or 1 is written as such: 0.998 is ``>0.99``."""
+    if not is_number(value):
+        return MISSING
+    number, step = float(value), 10.0**-digits
+    if 0 < number < step / 2:
+        return f"<{step:.{digits}f}"
+    if 1 - step / 2 <= number < 1:
+        return f">{1 - step:.{digits}f}"
+    return f"{number:.{digits}f}"
+
+
+def interval(low: Any, high: Any) -> str:
+    """``0.66 to 0.75``; a dash if an end is missing."""
+    if not (is_number(low) and is_number(high)):
+        return MISSING
+    return f"{fraction(low)} to {fraction(high)}"
+
+
+def count(value: Any) -> str:
+    """A whole number with separators: ``1,234``."""
+    return f"{round(float(value)):,}" if is_number(value) else MISSING
+
+
+def percent(value: float) -> str:
+    """``95 %``, with a space that does not break."""
+    return f"{100 * value:.4g}\u00a0%"
+
+
+def millions(value: Any) -> str:
+    """A number of parameters: ``2.51 million``."""
+    return f"{float(value) / 1e6:.3g} million" if is_number(value) else MISSING
+
+
+def duration(seconds: Any) -> str:
+    """A time in the unit that fits it: ``41 ms``, ``3.5 s``, ``2 min 5 s``, ``1 h 20 min``."""
+    if not is_number(seconds):
+        return MISSING
+    value = float(seconds)
+    if value < 1:
+        return f"{1000 * value:.3g} ms"
+    if value < 60:
+        return f"{value:.2g} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min"
+
+
+def memory(megabytes: Any) -> str:
+    """``812 MB`` or ``1.2 GB``."""
+    if not is_number(megabytes):
+        return MISSING
+    value = float(megabytes)
+    return f"{value:.0f} MB" if value < 1000 else f"{value / 1000:.1f} GB"
+
+
+def plural(number: int, one: str, several: str | None = None) -> str:
+    """``1 slide``, ``2 slides``."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def listing(names: Sequence[str]) -> str:
+    """``A``, ``A and B``, ``A, B and C``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def verdict(results: Results) -> list[str]:
+    """Sentences that answer "which detector?" from the table of models."""
+    detectors = ordered_models(results.models_table, "detector")
+    scored = detectors[detectors["map50_95"].notna()]
+    if scored.empty:
+        return ["No detector has a score: no species has a specimen on the test slides, or none was run."]
+    best = scored[scored["map50_95"] == scored["map50_95"].max()]
+    sentences = [_best_sentence(results, best)]
+    others = scored[~scored["model"].isin(best["model"])]
+    if len(scored) == 1:
+        sentences.append("It is the only detector with a score, so nothing is compared.")
+    elif not others.empty:
+        sentences.append(_separation_sentence(best, others))
+    unscored = detectors[detectors["map50_95"].isna()]
+    if len(unscored):
+        sentences.append(f"{listing(list(unscored['label']))}: no score.")
+    return sentences
+
+
+def _best_sentence(results: Results, best: pd.DataFrame) -> str:
+    first = best.iloc[0]
+    value = fraction(first["map50_95"])
+    if len(best) > 1:
+        return f"{listing(list(best['label']))} share the highest mean AP50:95 ({value})."
+    bounds = interval(first["map50_95_low"], first["map50_95_high"])
+    facts = [value]
+    facts.append(
+        "no interval, since there are too few test slides"
+        if bounds == MISSING
+        else f"{percent(results.confidence)} interval over slides {bounds}"
+    )
+    seeds = seed_means(results.species_table, "ap50_95").get(str(first["model"]), [])
+    facts.append(
+        f"seeds {interval(min(seeds), max(seeds))}"
+        if len(seeds) > 1
+        else "one seed only, so its spread over seeds is unknown"
+    )
+    return f"{first['label']} has the highest mean AP50:95 ({'; '.join(facts)})."
+
+
+def _separation_sentence(best: pd.DataFrame, others: pd.DataFrame) -> str:
+    low = best["map50_95_low"].min()
+    highs = others["map50_95_high"].astype(float)
+    if math.isnan(float(low) if is_number(low) else math.nan) or highs.isna().any():
+        return "Intervals are missing, so it cannot be said whether the test slides separate the detectors."
+    overlapping = list(others.loc[highs >= float(low), "label"])
+    if not overlapping:
+        return "The interval of every other detector lies wholly below it."
+    subject = "Its interval overlaps" if len(best) == 1 else "Their intervals overlap"
+    whom = f"that of {overlapping[0]}" if len(overlapping) == 1 else f"those of {_at_most_five(overlapping)}"
+    return (
+        f"{subject} {whom}: these test slides do not separate them, "
+        "so speed, size or licence may decide between them."
+    )
+
+
+def _at_most_five(names: Sequence[str]) -> str:
+    if len(names) <= 5:
+        return listing(names)
+    return f"{', '.join(names[:4])} and {len(names) - 4} more"

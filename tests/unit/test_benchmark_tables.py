@@ -1,0 +1,381 @@
+"""The benchmark's tables say what their columns promise; missing is missing."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation_data import SPECIES, detection_rows, slide_study, truth_rows
+from podura.evaluation.average_precision import average_precision
+from podura.evaluation.benchmark import (
+    CURVE_POINTS,
+    ModelFacts,
+    ScoreSettings,
+    models_table,
+    score_species,
+    species_table,
+)
+from podura.evaluation.matching import match
+from podura.evaluation.ranking import ranking
+from podura.evaluation.resampling import (
+    interval,
+    resampled_average_precision,
+    resampled_mean_average_precision,
+)
+from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, write_json
+
+A, B, C = SPECIES
+UNIT = (0.0, 0.0, 10.0, 10.0)
+SETTINGS = ScoreSettings(
+    iou_percent=50, target_precision=0.8, resamples=300, confidence=0.95, random_seed=20261124
+)
+MODELS = ("good", "poor", "control_truth")
+SEEDS = (1, 2)
+
+
+def study(seed: int, n_truth: int = 240, species=(A, B)):
+    """Truths, detections and images of two of the three species on 10 slides."""
+    return slide_study(
+        np.random.default_rng(seed), n_images=20, n_truth=n_truth, n_detections=300, species=species
+    )
+
+
+def matched(truths, detections, images) -> pd.DataFrame:
+    return match(truths, detections, images=images, species=SPECIES)
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> dict:
+    """Two detectors and the truth itself, two seeds, three species of which one has no truth."""
+    truths, detections, images = study(0)
+    exact = truths[~truths["ignore"]].drop(columns=["id", "ignore"]).assign(score=1.0)
+    generator = np.random.default_rng(1)
+    matches = {}
+    for seed in SEEDS:
+        kept = detections[generator.random(len(detections)) < 0.9]
+        matches["good", seed] = matched(truths, kept, images)
+        noisy = kept.assign(score=generator.random(len(kept)))
+        matches["poor", seed] = matched(truths, noisy, images)
+        matches["control_truth", seed] = matched(truths, exact, images)
+    slides = sorted(set(images.values()))
+    calibration = matched(*study(5))
+    scores = [
+        score_species(
+            model=model,
+            seed=seed,
+            species=code,
+            calibration_matches=calibration,
+            test_matches=matches[model, seed],
+            test_slides=slides,
+            settings=SETTINGS,
+        )
+        for code in SPECIES
+        for seed in reversed(SEEDS)
+        for model in MODELS
+    ]
+    table = species_table(scores, models=MODELS, species=SPECIES)
+    facts = [
+        ModelFacts("good", "Good", "detector", "torchvision", "MIT", 4_600_000, 60.0, 0.1, 900.0),
+        ModelFacts("poor", "Poor", "detector", "ultralytics", "AGPL-3.0-or-later"),
+        ModelFacts("control_truth", "Truth (control)", "control"),
+    ]
+    return {
+        "matches": matches,
+        "slides": slides,
+        "scores": scores,
+        "species": table,
+        "models": models_table(
+            species_table=table,
+            matches=lambda model, seed: matches[model, seed],
+            slides=slides,
+            models=facts,
+            settings=SETTINGS,
+        ),
+        "facts": facts,
+    }
+
+
+def score_of(test, calibration=None, species=A, slides=("a", "b", "c"), **changed) -> dict:
+    images = {f"{slide}1.png": slide for slide in slides}
+    settings = ScoreSettings(**{**SETTINGS.__dict__, **changed})
+    return score_species(
+        model="m",
+        seed=1,
+        species=species,
+        calibration_matches=matched(*(calibration or test), images),
+        test_matches=matched(*test, images),
+        test_slides=slides,
+        settings=settings,
+    )
+
+
+# --- one species of one run ----------------------------------------------------------------------
+
+
+def test_a_score_holds_every_column_and_is_strict_json(benchmark, tmp_path) -> None:
+    for score in benchmark["scores"]:
+        assert set(BENCHMARK_SPECIES.names) <= set(score)
+        assert set(score) - set(BENCHMARK_SPECIES.names) == {"curve", "threshold_evidence"}
+        write_json(score, tmp_path / "score.json")
+        assert json.loads((tmp_path / "score.json").read_text(encoding="utf-8")) == score
+
+
+def test_figures_are_those_of_the_evaluator(benchmark) -> None:
+    for score in benchmark["scores"]:
+        if score["species"] == C:
+            continue
+        of_species = ranking(benchmark["matches"][score["model"], score["seed"]], score["species"])
+        plain = average_precision(of_species)
+        assert (score["ap50"], score["ap50_95"], score["ap50_voc"]) == (
+            plain.ap50,
+            plain.ap50_95,
+            plain.ap50_voc,
+        )
+        assert score["n_truth"] == of_species.n_truth
+        assert score["n_slides"] == len(set(of_species.truth_slides))
+        assert score["n_detections"] == len(of_species.scores)
+
+
+def test_intervals_hold_the_figure_and_have_a_width(benchmark) -> None:
+    of_detectors = benchmark["species"].query("model != 'control_truth' and n_truth > 0")
+    for name in ("ap50", "test_precision", "test_recall"):
+        low, value, high = (of_detectors[f"{name}{end}"] for end in ("_low", "", "_high"))
+        assert (low < value).all()
+        assert (value < high).all()
+        assert ((high - low) < 0.5).all()
+
+
+def test_a_species_without_truth_is_missing_but_for_its_counts(benchmark) -> None:
+    absent = benchmark["species"].query("species == @C")
+    assert (absent[["n_slides", "n_truth"]] == 0).all(axis=None)
+    others = [name for name in absent.columns if name.startswith(("ap50", "test_"))]
+    assert absent[others].isna().all(axis=None)
+    for score in benchmark["scores"]:
+        if score["species"] == C:
+            assert score["curve"] == {"recall": [], "precision": [], "score": []}
+
+
+def test_the_truth_itself_has_1_everywhere(benchmark) -> None:
+    of_truth = benchmark["species"].query("model == 'control_truth' and n_truth > 0")
+    for name in ("ap50", "ap50_95", "ap50_voc", "ap50_low", "ap50_high", "test_precision", "test_recall"):
+        assert of_truth[name].tolist() == pytest.approx([1.0] * len(of_truth))
+
+
+def test_a_species_with_truth_that_nothing_found_has_0() -> None:
+    score = score_of((truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT)), detection_rows()))
+    assert (score["ap50"], score["ap50_95"], score["ap50_voc"]) == (0, 0, 0)
+    assert (score["ap50_low"], score["ap50_high"]) == (0, 0)
+    assert score["threshold"] is None
+    assert score["threshold_status"] == "not_certified"
+    missing = ("calibration_n", "calibration_errors", "precision_lower", "test_precision", "test_recall")
+    assert all(score[name] is None for name in missing)
+
+
+def test_a_threshold_that_accepts_nothing_on_test() -> None:
+    calibration = (truth_rows((1, "a1.png", A, UNIT)), detection_rows(("a1.png", A, 0.9, UNIT)))
+    truths = truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT))
+    score = score_of((truths, detection_rows(("a1.png", A, 0.5, UNIT))), calibration)
+    assert score["threshold"] == 0.9
+    assert (score["test_precision"], score["test_precision_low"]) == (None, None)
+    assert (score["test_recall"], score["test_recall_low"], score["test_recall_high"]) == (0, 0, 0)
+
+
+def test_the_threshold_comes_from_calibration_and_is_judged_on_test() -> None:
+    box = (30, 30, 40, 40)
+    calibration = (
+        truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT)),
+        detection_rows(("a1.png", A, 0.9, UNIT), ("b1.png", A, 0.7, UNIT), ("b1.png", A, 0.6, box)),
+    )
+    test = (
+        truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT), (3, "c1.png", A, UNIT)),
+        detection_rows(
+            ("a1.png", A, 0.9, UNIT),
+            ("b1.png", A, 0.8, box),
+            ("b1.png", A, 0.7, UNIT),
+            ("c1.png", A, 0.6, UNIT),
+        ),
+    )
+    score = score_of(test, calibration)
+    assert score["threshold"] == 0.7
+    assert (score["calibration_n"], score["calibration_errors"]) == (2, 0)
+    # Two of two: the bound is the square root of 0.05.
+    assert score["precision_lower"] == pytest.approx(math.sqrt(0.05))
+    assert score["test_precision"] == pytest.approx(2 / 3)
+    assert score["test_recall"] == pytest.approx(2 / 3)
+    evidence = score["threshold_evidence"]
+    assert (evidence["test_n"], evidence["test_errors"], evidence["calibration_recall"]) == (3, 1, 1.0)
+
+
+def test_errors_on_a_test_part_without_the_species_stay_in_the_evidence() -> None:
+    calibration = (truth_rows((1, "a1.png", A, UNIT)), detection_rows(("a1.png", A, 0.5, UNIT)))
+    score = score_of((truth_rows(), detection_rows(("a1.png", A, 0.9, UNIT))), calibration)
+    assert score["test_precision"] is None
+    assert (score["threshold_evidence"]["test_n"], score["threshold_evidence"]["test_errors"]) == (1, 1)
+
+
+def test_one_slide_shows_no_spread_so_there_is_no_interval() -> None:
+    truths = truth_rows((1, "a1.png", A, UNIT), (2, "a1.png", A, (50, 0, 60, 10)))
+    score = score_of((truths, detection_rows(("a1.png", A, 0.9, UNIT))))
+    assert score["n_slides"] == 1
+    assert score["ap50"] > 0
+    ends = [f"{name}_{end}" for name in ("ap50", "test_precision", "test_recall") for end in ("low", "high")]
+    assert all(score[name] is None for name in ends)
+
+
+def test_slides_without_animals_are_drawn_as_well() -> None:
+    with_animals = list("abcdefgh")
+    slides = sorted([*with_animals, *"uvwxyz"])
+    truths = truth_rows(*((i + 1, f"{slide}1.png", A, UNIT) for i, slide in enumerate(with_animals)))
+    found = detection_rows(*((f"{slide}1.png", A, 0.9 - i / 10, UNIT) for i, slide in enumerate("abcde")))
+    score = score_of((truths, found), slides=slides)
+
+    def ends(drawn_slides: list[str]) -> tuple[float, float]:
+        images = {f"{slide}1.png": slide for slide in slides}
+        of_species = ranking(matched(truths, found, images), A)
+        weights = SETTINGS.slide_weights(drawn_slides)
+        return interval(resampled_average_precision(of_species, 50, drawn_slides, weights), 0.95)
+
+    assert (score["ap50_low"], score["ap50_high"]) == ends(slides) != ends(with_animals)
+
+
+def test_the_same_resamples_for_all_and_others_for_another_seed() -> None:
+    slides = ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(SETTINGS.slide_weights(slides), SETTINGS.slide_weights(slides))
+    other = ScoreSettings(**{**SETTINGS.__dict__, "random_seed": 5})
+    assert not np.array_equal(SETTINGS.slide_weights(slides), other.slide_weights(slides))
+
+
+def test_a_long_curve_is_thinned_without_changing_its_shape() -> None:
+    truths, detections, images = slide_study(
+        np.random.default_rng(2), n_images=20, n_truth=2500, n_detections=4000, species=(A,)
+    )
+    matches = matched(truths, detections, images)
+    slides = sorted(set(images.values()))
+    score = score_species(
+        model="m",
+        seed=1,
+        species=A,
+        calibration_matches=matches,
+        test_matches=matches,
+        test_slides=slides,
+        settings=SETTINGS,
+    )
+    curve = {name: np.array(values) for name, values in score["curve"].items()}
+    of_species = ranking(matches, A)
+    right, wrong = np.cumsum(of_species.right[0]), np.cumsum(of_species.wrong[0])
+    counted = (of_species.right | of_species.wrong)[0]
+    recall, precision = (right / of_species.n_truth)[counted], (right / (right + wrong))[counted]
+    assert len(curve["recall"]) == len(curve["precision"]) == len(curve["score"]) <= CURVE_POINTS
+    assert (np.diff(curve["recall"]) >= 0).all()
+    assert (np.diff(curve["score"]) <= 0).all()
+    assert (curve["recall"][-1], curve["precision"][-1]) == (recall[-1], precision[-1])
+    drawn = np.interp(recall, curve["recall"], curve["precision"])
+    assert np.abs(drawn - precision)[recall > 0.02].max() < 0.02
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def test_species_table_has_one_row_each_in_the_order_given(benchmark) -> None:
+    table = benchmark["species"]
+    assert list(table.columns) == BENCHMARK_SPECIES.names
+    assert list(zip(table["model"], table["seed"], table["species"], strict=True)) == [
+        (model, seed, code) for model in MODELS for seed in SEEDS for code in SPECIES
+    ]
+
+
+def test_map_is_the_mean_over_species_with_truth_then_over_seeds(benchmark) -> None:
+    table, models = benchmark["species"], benchmark["models"].set_index("model")
+    for model in MODELS:
+        rows = table[(table["model"] == model) & (table["species"] != C)]
+        per_seed = [rows.loc[rows["seed"] == seed, "ap50"].mean() for seed in SEEDS]
+        row = models.loc[model]
+        assert (row["n_seeds"], row["n_species"]) == (2, 2)
+        assert row["map50"] == pytest.approx(np.mean(per_seed))
+        assert (row["map50_seed_min"], row["map50_seed_max"]) == pytest.approx((min(per_seed), max(per_seed)))
+        assert row["map50_seed_sd"] == pytest.approx(abs(per_seed[0] - per_seed[1]) / math.sqrt(2))
+        assert row["map50_95"] == pytest.approx(rows["ap50_95"].mean())
+
+
+def test_interval_of_map_is_that_of_the_mean_over_seeds_in_each_resample(benchmark) -> None:
+    weights = SETTINGS.slide_weights(benchmark["slides"])
+    draws = [
+        resampled_mean_average_precision(
+            benchmark["matches"]["good", seed], (A, B), benchmark["slides"], weights
+        )
+        for seed in SEEDS
+    ]
+    row = benchmark["models"].set_index("model").loc["good"]
+    for place, name in enumerate(("map50", "map50_95")):
+        expected = interval((draws[0][place] + draws[1][place]) / 2, SETTINGS.confidence)
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected, abs=1e-12)
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+
+
+def test_only_detectors_have_a_rank(benchmark) -> None:
+    models = benchmark["models"]
+    assert list(models.columns) == BENCHMARK_MODELS.names
+    assert models["model"].tolist() == list(MODELS)
+    assert models["rank"].tolist()[:2] == [1, 2]
+    assert models["rank"].isna().tolist() == [False, False, True]
+    assert models["map50"].iloc[2] == pytest.approx(1.0)
+
+
+def test_facts_of_a_model_are_passed_on_and_missing_where_unknown(benchmark) -> None:
+    good, poor = benchmark["models"].iloc[0], benchmark["models"].iloc[1]
+    assert (good["label"], good["framework"], good["licence"]) == ("Good", "torchvision", "MIT")
+    assert (good["parameters"], good["training_seconds"], good["peak_memory_mb"]) == (4_600_000, 60.0, 900.0)
+    assert poor[["parameters", "training_seconds", "detection_seconds", "peak_memory_mb"]].isna().all()
+
+
+def test_tables_survive_csv(benchmark, tmp_path) -> None:
+    for table, definition in (("species", BENCHMARK_SPECIES), ("models", BENCHMARK_MODELS)):
+        definition.write_csv(benchmark[table], tmp_path / "table.csv")
+        pd.testing.assert_frame_equal(definition.read_csv(tmp_path / "table.csv"), benchmark[table])
+
+
+def one_model_table(matches, scores, species, seeds=(1,), slides=("a", "b", "c")) -> pd.Series:
+    return models_table(
+        species_table=species_table(scores, models=["m"], species=species),
+        matches=lambda _model, _seed: matches,
+        slides=slides,
+        models=[ModelFacts("m", "M", "detector")],
+        settings=SETTINGS,
+    ).iloc[0]
+
+
+def test_one_seed_has_no_deviation() -> None:
+    test = (
+        truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT)),
+        detection_rows(("a1.png", A, 0.9, UNIT)),
+    )
+    images = {f"{slide}1.png": slide for slide in "abc"}
+    row = one_model_table(matched(*test, images), [score_of(test)], [A])
+    assert row["n_seeds"] == 1
+    assert pd.isna(row["map50_seed_sd"])
+    assert pd.isna(row["map50_95_seed_sd"])
+    assert row["map50_seed_min"] == row["map50_seed_max"] == row["map50"] > 0
+
+
+def test_a_model_is_without_figures_where_no_species_has_truth() -> None:
+    test = (truth_rows(), detection_rows(("a1.png", A, 0.9, UNIT)))
+    images = {f"{slide}1.png": slide for slide in "abc"}
+    row = one_model_table(matched(*test, images), [score_of(test)], [A])
+    assert row["n_species"] == 0
+    names = ["rank", "map50", "map50_low", "map50_high", "map50_seed_min", "map50_95", "map50_95_low"]
+    assert row[names].isna().all()
+
+
+def test_a_model_without_scores_is_an_error(benchmark) -> None:
+    with pytest.raises(ValueError, match="absent"):
+        models_table(
+            species_table=benchmark["species"],
+            matches=lambda model, seed: benchmark["matches"][model, seed],
+            slides=benchmark["slides"],
+            models=[ModelFacts("absent", "Absent", "detector")],
+            settings=SETTINGS,
+        )

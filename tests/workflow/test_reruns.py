@@ -1,0 +1,155 @@
+"""A change runs again what depends on it and nothing else; touching runs nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from workflow.conftest import TINY, planned
+
+pytestmark = pytest.mark.workflow
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def test_a_finished_study_has_nothing_to_do(study):
+    assert planned(study) == {}
+
+
+def test_touching_every_file_runs_nothing(study):
+    for path in study.rglob("*"):
+        if path.is_file() and "results" not in path.parts and ".snakemake" not in path.parts:
+            os.utime(path)
+    assert planned(study) == {}
+
+
+def test_checking_out_a_branch_and_coming_back_runs_nothing(study):
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *identity, *words], cwd=study, check=True, capture_output=True)
+
+    (study / ".gitignore").write_text("results/\nlogs/\nbenchmarks/\n.snakemake/\n")
+    git("init", "-b", "main")
+    git("add", "-A")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "other")
+    for path in (study / "scripts").rglob("*.py"):
+        append(path, "\n# another branch\n")
+    git("commit", "-am", "two")
+    assert planned(study) != {}
+    git("checkout", "main")
+    assert planned(study) == {}
+
+
+def test_changing_one_models_entry_retrains_that_model_alone(study):
+    models = study / "tests/studies/tiny_models.yaml"
+    text = models.read_text()
+    head, tail = text.split("yolov5n:\n")
+    models.write_text(head + "yolov5n:\n" + tail.replace("epochs: 2", "epochs: 3"))
+    jobs = planned(study)
+    assert jobs["train"] == 2
+    assert jobs["detect"] == 2
+    assert jobs["score"] == 4
+    assert "paint" not in jobs
+    assert "split" not in jobs
+    from workflow.conftest import snakemake
+
+    printed = snakemake(study, "--configfile", TINY, "-n")
+    assert "model=yolov5n" in printed
+    assert "model=fasterrcnn_lite0" not in printed
+
+
+def test_a_new_label_retrains_nothing(study):
+    replace(study / "tests/studies/tiny_models.yaml", "label: YOLOv5n", "label: My YOLO")
+    jobs = planned(study)
+    assert "train" not in jobs
+    assert "score" not in jobs
+    assert jobs["merge"] == 1
+    assert jobs["report"] == 1
+
+
+@pytest.mark.parametrize("module", ["thresholds.py", "average_precision.py", "matching.py"])
+def test_changing_code_that_scoring_uses_scores_again_and_trains_nothing(study, module):
+    append(study / "scripts/podura/evaluation" / module, "\nCHANGED = True\n")
+    jobs = planned(study)
+    assert jobs["score"] == 16
+    assert "train" not in jobs
+    assert "detect" not in jobs
+
+
+def test_changing_code_that_training_uses_trains_again(study):
+    append(study / "scripts/podura/training/loop.py", "\nCHANGED = True\n")
+    jobs = planned(study)
+    assert jobs["train"] == 4
+    assert "split" not in jobs
+
+
+def test_changing_one_adapter_retrains_its_models_alone(study):
+    append(study / "scripts/podura/detectors/ultralytics_adapter.py", "\nCHANGED = True\n")
+    assert planned(study)["train"] == 2
+
+
+def test_changing_the_page_only_writes_the_page_again(study):
+    (file,) = list((study / "resources/report").glob("*.css"))[:1]
+    append(file, "\n/* changed */\n")
+    assert planned(study) == {"report": 1}
+
+
+def test_changing_the_target_precision_scores_again_and_trains_nothing(study):
+    append(study / TINY, "  target_precision: 0.9\n")
+    jobs = planned(study)
+    assert jobs["score"] == 16
+    assert "train" not in jobs
+
+
+def test_a_new_seed_trains_only_itself(study):
+    replace(study / TINY, "seeds: [1, 2]", "seeds: [1, 2, 3]")
+    jobs = planned(study)
+    assert jobs["train"] == 2
+    assert jobs["control"] == 2
+
+
+def test_saving_more_often_retrains_nothing(study):
+    replace(study / TINY, "threads: 1", "threads: 1\n  checkpoint_seconds: 5")
+    jobs = planned(study)
+    assert "train" not in jobs
+
+
+def test_editing_an_image_imports_again_and_touching_it_does_not(study):
+    """The same with a study of the user's own files, which Podura did not make."""
+    own = study / "own"
+    shutil.copytree(study / "results/tiny/painted/slides", own)
+    (study / "own.tsv").write_text(
+        (study / "tests/studies/tiny_images.tsv").read_text().replace("\ns", "\nown/s")
+    )
+    overlay = study / "own.yaml"
+    text = (study / TINY).read_text().replace("study: tiny", "study: own")
+    text = text.replace(
+        "  images: tests/studies/tiny_images.tsv",
+        "  images: own.tsv\n  annotations: {format: coco, path: own.json}",
+    )
+    overlay.write_text(text)
+    shutil.copy(study / "results/tiny/painted/annotations.json", study / "own.json")
+    from workflow.conftest import snakemake
+
+    snakemake(study, "--configfile", "own.yaml", "--", "dataset")
+    assert planned(study, "--", "dataset", config="own.yaml") == {}
+    image = own / "s01.jpg"
+    os.utime(image)
+    os.utime(study / "own.json")
+    assert planned(study, "--", "dataset", config="own.yaml") == {}
+    image.write_bytes((own / "s02.jpg").read_bytes())
+    jobs = planned(study, "--", "dataset", config="own.yaml")
+    assert jobs["import_dataset"] == 1
