@@ -58,7 +58,7 @@ def precision_recall_figure(
         lowest.set_xlabel("Recall")
     for axis in axes[:, 0]:
         axis.set_ylabel("Precision")
-    target = Line2D([], [], color=INK, linewidth=0.9, linestyle=(0, (6, 2)))
+    target = Line2D([], [], color=INK, linewidth=0.9)
     legend(
         figure, styles, extra={f"target precision {100 * target_precision:g} %": target}, control_lines=True
     )
@@ -72,7 +72,7 @@ def _precision_recall_panel(
     target_precision: float,
 ) -> None:
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.05), xticks=UNIT_TICKS, yticks=UNIT_TICKS)
-    axis.axhline(target_precision, color=INK, linewidth=0.9, linestyle=(0, (6, 2)), zorder=1.5)
+    axis.axhline(target_precision, color=INK, linewidth=0.9, zorder=1.5)
     if not any(len(s["curve"]["recall"]) for s in of_species):
         axis.text(0.5, 0.5, "no test specimens", ha="center", color=MUTED)
         return
@@ -159,8 +159,7 @@ def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_ta
         return figure
     columns = balanced_columns(len(models), most=4)
     blocks = math.ceil(len(models) / columns)
-    width = WIDTH if columns > 1 else 0.6 * WIDTH
-    figure = Figure(figsize=(width, blocks * 3.4 + 0.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, blocks * 3.4 + 0.5), layout="constrained")
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_visible(False)
@@ -177,7 +176,7 @@ def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_ta
     dashed = Line2D([], [], color=MUTED, lw=1.0, linestyle="--")
     kept = Line2D([], [], color=MUTED, lw=0, marker="o", markersize=5)
     labels = ["mAP at IoU 0.50:0.95", "mAP at IoU 0.5", "weights kept"]
-    figure.legend([solid, dashed, kept], labels, loc="outside upper left", ncols=3 if columns > 1 else 1)
+    figure.legend([solid, dashed, kept], labels, loc="outside upper left", ncols=3)
     return figure
 
 

@@ -322,7 +322,7 @@ def problem_rows(results: Results) -> list[dict[str, Any]]:
     for (kind, severity, treatment), faults in results.problems.groupby(keys, sort=True, dropna=False):
         rows.append(
             {
-                "kind": _text(kind),
+                "kind": _text(kind).replace("_", " "),
                 "severity": _text(severity),
                 "treatment": _text(treatment),
                 "number": len(faults),

@@ -91,7 +91,7 @@ def verdict(results: Results) -> list[str]:
     if scored.empty:
         return ["No detector has a score: no species has a specimen on the test slides, or none was run."]
     best = scored[scored["map50_95"] == scored["map50_95"].max()]
-    sentences = [_best_sentence(results, best)]
+    sentences = [_best_sentence(results, best, "the highest" if len(scored) > 1 else "this")]
     others = scored[~scored["model"].isin(best["model"])]
     if len(scored) == 1:
         sentences.append("It is the only detector with a score, so nothing is compared.")
@@ -103,7 +103,7 @@ def verdict(results: Results) -> list[str]:
     return sentences
 
 
-def _best_sentence(results: Results, best: pd.DataFrame) -> str:
+def _best_sentence(results: Results, best: pd.DataFrame, rank: str) -> str:
     first = best.iloc[0]
     value = fraction(first["map50_95"])
     if len(best) > 1:
@@ -121,7 +121,7 @@ def _best_sentence(results: Results, best: pd.DataFrame) -> str:
         if len(seeds) > 1
         else "one seed only, so its spread over seeds is unknown"
     )
-    return f"{first['label']} has the highest mean AP50:95 ({'; '.join(facts)})."
+    return f"{first['label']} has {rank} mean AP50:95 ({'; '.join(facts)})."
 
 
 def _separation_sentence(best: pd.DataFrame, others: pd.DataFrame) -> str:
