@@ -9,9 +9,9 @@ from statistics import fmean
 from typing import Any
 
 import pandas as pd
-from podura.evaluation.benchmark import ModelFacts, ScoreSettings, models_table, species_table
 
 from podura import jobs
+from podura.evaluation.benchmark import ModelFacts, ScoreSettings, models_table, species_table
 from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, CURVES, MATCHES, PART_IMAGES, read_json
 
 

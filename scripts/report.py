@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from podura.report.page import render_report
-
 from podura import jobs
 from podura.provenance import code_version, machine
+from podura.report.overlays import choose_images, draw_overlay, shown_rows
+from podura.report.page import render_report
 from podura.report.reading import read_results
-from podura.tables import read_json, write_text
+from podura.slides.reading import read_image
+from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, MATCHES, PART_IMAGES, read_json, write_text
 
 log = logging.getLogger("report")
+
+OVERLAYS = 4
 
 
 def provenance(trainings: list[Path]) -> dict[str, Any]:
@@ -36,6 +39,27 @@ def provenance(trainings: list[Path]) -> dict[str, Any]:
             for fact in facts
         },
     }
+
+
+def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str, bytes]]:
+    """Draw test images of the best detector's first seed: what it finds, misses and gets wrong."""
+    models = BENCHMARK_MODELS.read_csv(arguments.results / "benchmark/models.csv")
+    best = models[models["rank"] == 1].iloc[0]
+    table = BENCHMARK_SPECIES.read_csv(arguments.results / "benchmark/species.csv")
+    of_best = table[table["model"] == best["model"]]
+    seed = int(of_best["seed"].min())
+    thresholds = of_best[of_best["seed"] == seed].set_index("species")["threshold"].to_dict()
+    matches = MATCHES.read_parquet(arguments.results / f"matches/{best['model']}/seed-{seed}/test.parquet")
+    images = PART_IMAGES.read_csv(arguments.results / "dataset/parts/test/images.csv")
+    paths = dict(zip(images["image"], images["path"], strict=True))
+    drawn = []
+    for image in choose_images(matches, OVERLAYS):
+        rows = shown_rows(matches[matches["image"] == image], thresholds, iou_percent)
+        states = rows["state"].value_counts()
+        found = ", ".join(f"{states.get(state, 0)} {state}" for state in ("right", "wrong", "missed"))
+        caption = f"{image}: {best['label']}, seed {seed}: {found}"
+        drawn.append((caption, draw_overlay(read_image(paths[image]), rows)))
+    return drawn
 
 
 def main(arguments: argparse.Namespace) -> None:

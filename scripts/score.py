@@ -6,9 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from podura.evaluation.benchmark import ScoreSettings, score_species
-
 from podura import jobs
+from podura.evaluation.benchmark import ScoreSettings, score_species
 from podura.tables import MATCHES, PART_IMAGES, write_json
 
 

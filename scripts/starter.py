@@ -18,7 +18,16 @@ def main(arguments: argparse.Namespace) -> None:
         for name, tensor in detector.state_dict().items()
     }
     save_tensors(halved, arguments.output)
-    keys = ("adapter", "architecture", "species", "image_size", "start", "steps", "training_images", "versions")
+    keys = (
+        "adapter",
+        "architecture",
+        "species",
+        "image_size",
+        "start",
+        "steps",
+        "training_images",
+        "versions",
+    )
     origin = {key: facts[key] for key in keys}
     write_json(
         {**origin, "weights_sha256": file_digest(arguments.output)}, arguments.output.with_suffix(".json")

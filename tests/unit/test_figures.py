@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from xml.etree import ElementTree as ET
 
@@ -147,7 +148,7 @@ class TestFigures:
         figure.canvas.draw()
         boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
         boxes.sort(key=lambda box: box.y0)
-        assert all(lower.y1 <= upper.y0 for lower, upper in zip(boxes, boxes[1:], strict=False))
+        assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
         assert all(box.x0 >= 0 for box in boxes)
 
     def test_without_any_detector_every_figure_is_drawn(self) -> None:

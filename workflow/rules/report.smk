@@ -58,6 +58,7 @@ rule report:
         models=rules.merge.output.models,
         curves=rules.merge.output.curves,
         histories=training_histories(),
+        matches=all_runs("<results>/matches/{model}/seed-{seed}/test.parquet"),
         facts=expand(
             "<results>/models/{model}/seed-{seed}/model.json",
             model=MODELS,

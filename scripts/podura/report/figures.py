@@ -107,7 +107,7 @@ def _species_panel(
         means = means.dropna()
         rows: list[float] = [place[str(code)] for code in means.index]
         axis.scatter(means, rows, marker=style.marker, s=20, color=CONTROL, linewidths=0, zorder=2)
-    slot = 0.9 / len(panel)
+    slot = 0.9 / max(1, len(panel))
     alone = len(panel) < len(styles)
     for number, model in enumerate(panel):
         style = styles[model]

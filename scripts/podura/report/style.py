@@ -62,6 +62,8 @@ RC: Any = {
     "ytick.labelcolor": INK,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "figure.dpi": 200,
+    "figure.constrained_layout.w_pad": 0.07,  # inches
     "svg.hashsalt": "podura",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,  # TrueType: text in a PDF stays text
@@ -89,12 +91,16 @@ class ModelStyle:
 
 
 def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-    """Draw with Podura's settings, and leave matplotlib's own as they were."""
+    """Draw with Podura's settings, leave matplotlib's own as they were, and lay the parts out for good."""
 
     @wraps(draw)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
         with mpl.rc_context(RC):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            # The layout would be solved anew, a little differently, each time that a file is written.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return wrapper
 

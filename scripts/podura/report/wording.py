@@ -55,7 +55,7 @@ def duration(seconds: Any) -> str:
     value = float(seconds)
     if value < 1:
         return f"{1000 * value:.3g} ms"
-    if value < 60:
+    if round(value) < 60:
         return f"{value:.2g} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
