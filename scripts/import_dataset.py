@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> None:
     ]
     dataset = import_dataset(
         entries,
-        READERS[given.format](given.path or arguments.painted_annotations),
+        READERS[given.format](given.path or arguments.painted_folder.parent / "annotations.json"),
         [species_entry(species) for species in study.species],
         left_out=[species_entry(species) for species in study.excluded_species],
         other=study.other_names,
@@ -76,6 +76,5 @@ if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
     parser.add_argument("--painted-folder", type=Path, required=True, help="where painted slides lie")
-    parser.add_argument("--painted-annotations", type=Path, required=True, help="and their boxes")
     parser.add_argument("--output", type=Path, required=True, help="folder of the data set")
     jobs.run(main, parser)

@@ -44,6 +44,8 @@ def provenance(trainings: list[Path]) -> dict[str, Any]:
 def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str, bytes]]:
     """Draw test images of the best detector's first seed: what it finds, misses and gets wrong."""
     models = BENCHMARK_MODELS.read_csv(arguments.results / "benchmark/models.csv")
+    if not (models["rank"] == 1).any():
+        return []
     best = models[models["rank"] == 1].iloc[0]
     table = BENCHMARK_SPECIES.read_csv(arguments.results / "benchmark/species.csv")
     of_best = table[table["model"] == best["model"]]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from podura import jobs
 from podura.annotations.dataset import truth_frame
@@ -79,6 +80,11 @@ def validation_on(
     return validate
 
 
+def checkpoint_seconds(config: Path) -> float:
+    """Read how often to save from the run's configuration: a parameter of the rule would retrain."""
+    return float(yaml.safe_load(config.read_text(encoding="utf-8"))["training"]["checkpoint_seconds"])
+
+
 def main(arguments: argparse.Namespace) -> None:
     given = json.loads(arguments.model)
     model = ModelSpecification(**{**given, "optimiser": OptimiserSettings(**given["optimiser"])})
@@ -87,7 +93,7 @@ def main(arguments: argparse.Namespace) -> None:
         **{
             **given,
             "augmentation": AugmentationSettings(**given["augmentation"]),
-            "checkpoint_seconds": arguments.checkpoint_seconds,
+            "checkpoint_seconds": checkpoint_seconds(arguments.config),
         }
     )
     evaluation, species = json.loads(arguments.evaluation), json.loads(arguments.species)
@@ -177,7 +183,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--species", required=True, help="species codes as a JSON list")
     parser.add_argument("--training", required=True, help="section 'training' of the configuration as JSON")
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
+    parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
     parser.add_argument("--evaluation", required=True, help="score floor and cap as JSON")
     parser.add_argument("--code", default="", help="digest of the code that trains")
     for part in ("train", "validation"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -49,6 +50,12 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     except Exception:
         log.exception("This should not happen: please report it with this log.")
         sys.exit(1)
+
+
+def prefer_this_python() -> None:
+    """Let a plain "python" in the shell of this process's jobs be the Python that runs this process."""
+    own = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
 
 
 def stop_request() -> Callable[[], bool]:

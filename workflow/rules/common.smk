@@ -6,30 +6,34 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-SCRIPTS = (
-    Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
-    / "scripts"
+# Relative to the working directory, so that moving the repository with its results runs nothing again.
+SCRIPTS = Path(
+    os.path.relpath(
+        Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+        / "scripts"
+    )
 )
-sys.path.insert(0, str(SCRIPTS))
-# Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-)
-
+sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
 from podura.configuration.run import SCHEMAS
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
+from podura.jobs import prefer_this_python
 from podura.provenance import code_digest, fingerprint
 from podura.tables import PARTS
 from snakemake.exceptions import WorkflowError
+
+# Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
+prefer_this_python()
 
 RESULTS = Path("results", str(config.get("study", "")))
 PAINTED = RESULTS / "painted" / "slides"
 
 # In the order in which they count: an error names the last file that sets a key.
 OVERLAYS = list(workflow.overwrite_configfiles)
-CONFIG_FILES = [file for file in workflow.configfiles if file not in OVERLAYS] + OVERLAYS
+CONFIG_FILES = [
+    file for file in workflow.configfiles if file not in OVERLAYS
+] + OVERLAYS
 
 try:
     STUDY = load_study(
@@ -42,7 +46,7 @@ MODELS = {model.name: model for model in STUDY.models}
 CONTROLS = ["control_truth", "control_shuffled"]
 SPECIES = [species.code for species in STUDY.species]
 HELD_OUT = [part for part in PARTS if part != "train"]
-TRAITS = SCRIPTS.parent / "resources" / "springtail_traits.tsv"
+TRAITS = str(SCRIPTS.parent / "resources" / "springtail_traits.tsv")
 IS_PAINTED = STUDY.dataset.annotations.format == "painted"
 
 
@@ -56,6 +60,11 @@ wildcard_constraints:
 def as_json(value):
     """A configuration value for a script's command line; the same value gives the same text."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def script(name):
+    """Path of a rule's script."""
+    return str(SCRIPTS / name)
 
 
 def code(script, *, extra=(), without=()):
@@ -164,3 +173,33 @@ def closing_words():
     }
     lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
     return "\n".join(["", *lines])
+
+
+def training_entry(wildcards):
+    """The model's entry without what only describes it: a new label retrains nothing."""
+    entry = asdict(MODELS[wildcards.model])
+    return as_json({**entry, "label": "", "licence": "", "reference": ""})
+
+
+def starting_weights(wildcards):
+    """Digest of the file that a training starts from, where it starts from one."""
+    weights = MODELS[wildcards.model].weights
+    return fingerprint([weights]) if weights.endswith(".safetensors") else weights
+
+
+def training_section():
+    """How to train, without how often to save: that changes no result."""
+    return as_json({**asdict(STUDY.training), "checkpoint_seconds": None})
+
+
+def study_files(_wildcards):
+    """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
+    if IS_PAINTED:
+        return "painted"
+    return fingerprint(
+        [
+            STUDY.dataset.annotations.path,
+            STUDY.species_table,
+            *(image.path for image in STUDY.images),
+        ]
+    )

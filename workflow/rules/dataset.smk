@@ -4,19 +4,6 @@
 #            parts/<part>/images.csv (what a detection job may know) and truth.json (what it may not).
 
 
-def study_files(_wildcards):
-    """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
-    if IS_PAINTED:
-        return "painted"
-    return fingerprint(
-        [
-            STUDY.dataset.annotations.path,
-            STUDY.species_table,
-            *(image.path for image in STUDY.images),
-        ]
-    )
-
-
 rule paint:
     input:
         config=ancient("<results>/config.yaml"),
@@ -34,14 +21,16 @@ rule paint:
         mem_mb=1500,
         runtime=60,
     params:
+        script=script("paint.py"),
         code=code("paint.py", without=SHARED_ROOMS),
+        traits_table=TRAITS,
         traits=fingerprint([TRAITS]),
         images=fingerprint([STUDY.dataset.images]),
         painted=as_json(asdict(STUDY.painted)),
         species=SPECIES,
         seed=STUDY.random_seed,
     shell:
-        "python {SCRIPTS}/paint.py --config {input.config:q} --traits {TRAITS:q} "
+        "python {params.script} --config {input.config:q} --traits {params.traits_table:q} "
         "--threads {threads} --slides {output.slides:q} --annotations {output.annotations:q} --log {log:q}"
 
 
@@ -69,6 +58,7 @@ rule import_dataset:
         mem_mb=2000,
         runtime=60,
     params:
+        script=script("import_dataset.py"),
         code=code("import_dataset.py", without=SHARED_ROOMS),
         files=study_files,
         dataset=as_json(asdict(STUDY.dataset)),
@@ -83,10 +73,9 @@ rule import_dataset:
         include=SPECIES,
         other=STUDY.other_names,
         painted_folder=PAINTED,
-        painted_annotations=rules.paint.output.annotations,
     shell:
-        "python {SCRIPTS}/import_dataset.py --config {input.config:q} "
-        "--painted-folder {params.painted_folder:q} --painted-annotations {params.painted_annotations:q} "
+        "python {params.script} --config {input.config:q} "
+        "--painted-folder {params.painted_folder:q} "
         "--output $(dirname {output.annotations:q}) "
         "--log {log:q}"
 
@@ -116,11 +105,12 @@ rule split:
         mem_mb=2000,
         runtime=30,
     params:
+        script=script("split.py"),
         code=code("split.py", without=SHARED_ROOMS),
         split=as_json(asdict(STUDY.split)),
         seed=STUDY.random_seed,
         max_detections=STUDY.evaluation.max_detections,
     shell:
-        "python {SCRIPTS}/split.py --annotations {input.annotations:q} --images {input.images:q} "
+        "python {params.script} --annotations {input.annotations:q} --images {input.images:q} "
         "--split {params.split:q} --seed {params.seed} --max-detections {params.max_detections} "
         "--output $(dirname {output.split:q}) --log {log:q}"

@@ -28,11 +28,12 @@ rule detect:
         mem_mb=2000,
         runtime=4 * 60,
     params:
+        script=script("detect.py"),
         code=lambda wildcards: code_of_model("detect.py", wildcards.model),
         evaluation=detection_terms(),
         device=STUDY.training.device,
     shell:
-        "python {SCRIPTS}/detect.py --model $(dirname {input.model:q}) --images {input.images:q} "
+        "python {params.script} --model $(dirname {input.model:q}) --images {input.images:q} "
         "--evaluation {params.evaluation:q} --device {params.device} --threads {threads} "
         "--output $(dirname {output.run:q}) --log {log:q}"
 
@@ -60,7 +61,8 @@ rule control:
         mem_mb=1000,
         runtime=10,
     params:
+        script=script("control.py"),
         code=code("control.py", without=SHARED_ROOMS),
     shell:
-        "python {SCRIPTS}/control.py --control {wildcards.model} --seed {wildcards.seed} "
+        "python {params.script} --control {wildcards.model} --seed {wildcards.seed} "
         "--truth {input.truth:q} --output $(dirname {output.run:q}) --log {log:q}"

@@ -26,10 +26,11 @@ rule match:
         mem_mb=1000,
         runtime=30,
     params:
+        script=script("match.py"),
         code=code("match.py"),
     shell:
-        "python {SCRIPTS}/match.py --detections {input.detections:q} --truth {input.truth:q} "
-        "--output $(dirname {output[0]:q}) --log {log:q}"
+        "python {params.script} --detections {input.detections:q} --truth {input.truth:q} "
+        "--output $(dirname {output.matches:q} | head -n 1) --log {log:q}"
 
 
 rule score:
@@ -50,10 +51,11 @@ rule score:
         mem_mb=1000,
         runtime=30,
     params:
+        script=script("score.py"),
         code=code("score.py"),
         settings=scoring_settings(),
     shell:
-        "python {SCRIPTS}/score.py --model {wildcards.model} --seed {wildcards.seed} "
+        "python {params.script} --model {wildcards.model} --seed {wildcards.seed} "
         "--species {wildcards.species:q} --calibration {input.calibration:q} --test {input.test:q} "
         "--images {input.images:q} --settings {params.settings:q} --output {output:q} --log {log:q}"
 
@@ -94,6 +96,7 @@ rule merge:
         mem_mb=2000,
         runtime=60,
     params:
+        script=script("merge.py"),
         code=code("merge.py"),
         results=RESULTS,
         models=as_json(model_facts()),
@@ -101,7 +104,7 @@ rule merge:
         seeds=as_json(STUDY.seeds),
         settings=scoring_settings(),
     shell:
-        "python {SCRIPTS}/merge.py --results {params.results:q} --models {params.models:q} "
+        "python {params.script} --results {params.results:q} --models {params.models:q} "
         "--species {params.species:q} --seeds {params.seeds:q} --settings {params.settings:q} "
         "--species-table {output.species:q} --models-table {output.models:q} "
         "--curves {output.curves:q} --log {log:q}"

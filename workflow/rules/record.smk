@@ -17,6 +17,7 @@ rule record:
         mem_mb=500,
         runtime=5,
     params:
+        script=script("record.py"),
         config=as_json(STUDY.merged),
     shell:
-        "python {SCRIPTS}/record.py --config {params.config:q} --output {output:q} --log {log:q}"
+        "python {params.script} --config {params.config:q} --output {output:q} --log {log:q}"

@@ -43,12 +43,13 @@ rule figures:
         mem_mb=2000,
         runtime=60,
     params:
+        script=script("figures.py"),
         code=code("figures.py"),
         evaluation=as_json(asdict(STUDY.evaluation)),
         results=RESULTS,
         species=species_facts(),
     shell:
-        "python {SCRIPTS}/figures.py --results {params.results:q} --species {params.species:q} "
+        "python {params.script} --results {params.results:q} --species {params.species:q} "
         "--log {log:q}"
 
 
@@ -86,10 +87,11 @@ rule report:
         mem_mb=2000,
         runtime=60,
     params:
+        script=script("report.py"),
         code=code("report.py"),
         page=fingerprint(sorted((SCRIPTS.parent / "resources" / "report").glob("*"))),
         results=RESULTS,
         species=species_facts(),
     shell:
-        "python {SCRIPTS}/report.py --results {params.results:q} --species {params.species:q} "
+        "python {params.script} --results {params.results:q} --species {params.species:q} "
         "--trainings {input.facts:q} --output {output:q} --log {log:q}"

@@ -3,25 +3,10 @@
 #   outputs: models/<model>/seed-<n>/weights.safetensors, model.json, history.csv.
 
 
-def training_entry(wildcards):
-    """The model's entry without what only describes it: a new label retrains nothing."""
-    entry = asdict(MODELS[wildcards.model])
-    return as_json({**entry, "label": "", "licence": "", "reference": ""})
-
-
-def starting_weights(wildcards):
-    """Digest of the file that a training starts from, where it starts from one."""
-    weights = MODELS[wildcards.model].weights
-    return fingerprint([weights]) if weights.endswith(".safetensors") else weights
-
-
-def training_section():
-    """How to train, without how often to save: that changes no result."""
-    return as_json({**asdict(STUDY.training), "checkpoint_seconds": None})
-
-
 rule train:
     input:
+        # For how often to save, which changes no result.
+        config=ancient("<results>/config.yaml"),
         train_truth="<results>/dataset/parts/train/truth.json",
         train_images="<results>/dataset/parts/train/images.csv",
         validation_truth="<results>/dataset/parts/validation/truth.json",
@@ -48,6 +33,7 @@ rule train:
         mem_mb=4000,
         runtime=24 * 60,
     params:
+        script=script("train.py"),
         code=lambda wildcards: code_of_model("train.py", wildcards.model),
         model=training_entry,
         weights=starting_weights,
@@ -55,9 +41,9 @@ rule train:
         evaluation=detection_terms(),
         species=as_json(SPECIES),
     shell:
-        "python {SCRIPTS}/train.py --model {params.model:q} --seed {wildcards.seed} "
+        "python {params.script} --model {params.model:q} --seed {wildcards.seed} "
         "--species {params.species:q} --training {params.training:q} "
-        "--checkpoint-seconds {STUDY.training.checkpoint_seconds} "
+        "--config {input.config:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "
         "--train-truth {input.train_truth:q} --train-images {input.train_images:q} "
         "--validation-truth {input.validation_truth:q} "
