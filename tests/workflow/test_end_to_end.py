@@ -97,6 +97,17 @@ def test_from_scratch_again_the_tables_are_the_same_to_the_byte(finished, tmp_pa
         assert (finished / path).read_bytes() == (again / path).read_bytes()
 
 
+def trainings_in(folder: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        try:
+            if "scripts/train.py" in (process.info["cmdline"] or []) and Path(process.cwd()) == folder:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
 def test_a_run_cut_off_continues_where_it_was(finished, tmp_path, number):
     folder = copy_repository(tmp_path)
@@ -127,10 +138,7 @@ def test_a_run_cut_off_continues_where_it_was(finished, tmp_path, number):
     process.wait(timeout=60)
     # A training whose Snakemake is gone ends by itself: it must not run beside its successor.
     deadline = time.monotonic() + 60
-    while any(
-        "train.py" in " ".join(p.info["cmdline"] or []) and str(folder) in " ".join(p.info["cmdline"])
-        for p in psutil.process_iter(["cmdline"])
-    ):
+    while trainings_in(folder):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert not (folder / target).exists()

@@ -12,7 +12,7 @@ rule match:
         ),
         truth=expand("<results>/dataset/parts/{part}/truth.json", part=HELD_OUT),
     output:
-        expand(
+        matches=expand(
             "<results>/matches/{{model}}/seed-{{seed}}/{part}.parquet", part=HELD_OUT
         ),
     log:
