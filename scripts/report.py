@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str,
 
 def main(arguments: argparse.Namespace) -> None:
     results = read_results(arguments.results, json.loads(arguments.species), provenance(arguments.trainings))
+    results = replace(results, overlays=overlays(arguments, round(100 * results.iou)))
     write_text(render_report(results), arguments.output)
     log.info("The report is at %s", arguments.output)
 
