@@ -75,6 +75,4 @@ def test_an_adapter_imports_no_other_framework():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LIBRARY).as_posix())
 def test_files_stay_readable_in_a_sitting(path):
-    # The tables of columns are one long list by nature.
-    limit = 600 if path.name == "tables.py" else 400
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

@@ -1,0 +1,52 @@
+"""Columns, types and units of every table that Podura reads or writes, and how they are written.
+
+A table between stages is Parquet; a table for people is CSV (UTF-8, comma, header) or, where people
+write it, TSV. Every writer is atomic (a file appears whole or not at all) and deterministic.
+"""
+
+from podura.tables.catalogue import (
+    BENCHMARK_MODELS,
+    BENCHMARK_SPECIES,
+    BOX_COLUMNS,
+    CURVES,
+    DETECTIONS,
+    HISTORY,
+    IMAGES,
+    IOU_PERCENTS,
+    MATCHES,
+    PART_IMAGES,
+    PARTS,
+    PROBLEMS,
+    PUBLIC_TABLES,
+    SPECIES,
+    SPLIT,
+    SPLIT_REPORT,
+)
+from podura.tables.files import read_json, whole_file, write_json, write_text
+from podura.tables.table import Column, Kind, Table
+
+__all__ = [
+    "BENCHMARK_MODELS",
+    "BENCHMARK_SPECIES",
+    "BOX_COLUMNS",
+    "CURVES",
+    "DETECTIONS",
+    "HISTORY",
+    "IMAGES",
+    "IOU_PERCENTS",
+    "MATCHES",
+    "PARTS",
+    "PART_IMAGES",
+    "PROBLEMS",
+    "PUBLIC_TABLES",
+    "SPECIES",
+    "SPLIT",
+    "SPLIT_REPORT",
+    "Column",
+    "Kind",
+    "Table",
+    "read_json",
+    "whole_file",
+    "write_json",
+    "write_text",
+]
