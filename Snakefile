@@ -21,12 +21,17 @@ pathvars:
     benchmarks=f"benchmarks/{STUDY.name}",
 
 
-include: "workflow/rules/record.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+
+
+# Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
+# has changed when the configuration does.
+onstart:
+    write_run_config()
 
 
 onsuccess:
@@ -41,7 +46,6 @@ rule all:
         "<results>/benchmark/species.csv",
         "<results>/benchmark/models.csv",
         rules.figures.output,
-        "<results>/config.yaml",
     localrule: True
 
 
@@ -51,5 +55,4 @@ rule dataset:
         "<results>/dataset/problems.csv",
         "<results>/dataset/split.csv",
         "<results>/dataset/counts.csv",
-        "<results>/config.yaml",
     localrule: True

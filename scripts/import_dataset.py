@@ -8,18 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 from podura import jobs
-from podura.annotations.coco import read_coco
+from podura.annotations.formats import read_annotations
 from podura.annotations.importing import import_dataset
 from podura.annotations.names import SpeciesEntry
-from podura.annotations.voc import read_voc
+from podura.annotations.sizes import sizes_of_images
 from podura.configuration.run import load_run
 from podura.configuration.study import Species
 from podura.slides.entries import ImageEntry
 from podura.tables import PART_IMAGES, PROBLEMS, write_json
 
 log = logging.getLogger("import_dataset")
-
-READERS = {"coco": read_coco, "painted": read_coco, "voc": read_voc}
 
 
 def species_entry(species: Species) -> SpeciesEntry:
@@ -43,7 +41,12 @@ def main(arguments: argparse.Namespace) -> None:
     ]
     dataset = import_dataset(
         entries,
-        READERS[given.format](given.path or arguments.painted_folder.parent / "annotations.json"),
+        read_annotations(
+            "coco" if given.format == "painted" else given.format,
+            given.path or arguments.painted_folder.parent / "annotations.json",
+            size_of=sizes_of_images(entries),
+            options={key: getattr(given, key) for key in ("columns", "units", "attribute", "image_key")},
+        ),
         [species_entry(species) for species in study.species],
         left_out=[species_entry(species) for species in study.excluded_species],
         other=study.other_names,

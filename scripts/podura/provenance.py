@@ -33,7 +33,7 @@ def fingerprint(paths: Iterable[Path | str]) -> str:
     """Digest of the names and contents of files; times do not count.
 
     Of a file larger than 64 MiB its size and 64 evenly spread blocks of 1 MiB are read. A folder stands
-    for the files directly in it.
+    for all files below it.
     """
     total = hashlib.sha256()
     for path in paths:
@@ -45,7 +45,7 @@ def fingerprint(paths: Iterable[Path | str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
 @functools.cache

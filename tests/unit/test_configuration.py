@@ -310,7 +310,7 @@ def test_anchors_and_merge_keys_of_yaml_serve_in_the_models_table(project: Proje
         ("species.other", "mite", "'mite' is not a list: write [mite]"),
         ("species.include", [], "the list is empty"),
         ("species.include", [False], "YAML does not read false as text: put it in quotes"),
-        ("dataset.annotations.format", "COCO", "Is 'coco' meant? Write coco, voc or painted."),
+        ("dataset.annotations.format", "COCO", "Is 'coco' meant? Write coco, voc, yolo"),
         ("painted", None, "there is no value. Write the keys width, height"),
         ("painted.width", 640.5, "640.5 is not a whole number"),
         ("painted.specimens_per_image", 0, "0 is not above 0"),
@@ -931,3 +931,23 @@ def test_the_configuration_does_not_load_heavy_frameworks() -> None:
         env={"PYTHONPATH": str(ROOT / "scripts")},
     )
     assert not {"torch", "torchvision", "ultralytics", "cv2", "snakemake"} & set(done.stdout.split())
+
+
+def test_the_formats_of_the_configuration_are_those_that_can_be_read() -> None:
+    from podura.annotations.formats import FORMATS
+    from podura.configuration.load import _ANNOTATIONS
+
+    assert {name: known.options for name, known in _ANNOTATIONS.items()} == {
+        name: known.options for name, known in FORMATS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("coco", "columns"), ("voc", "attribute"), ("csv", "image_key"), ("painted", "units")],
+)
+def test_an_option_of_another_format_is_refused(project: Project, kind: str, option: str) -> None:
+    values = {"columns": {"image": "file"}, "units": "pixels", "attribute": "species", "image_key": "image"}
+    put(project.config, "dataset.annotations.format", kind)
+    put(project.config, f"dataset.annotations.{option}", values[option])
+    assert f"the format {kind} does not take it" in project.fault()

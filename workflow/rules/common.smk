@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+
+import yaml
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,13 +22,14 @@ from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python
 from podura.provenance import code_digest, fingerprint
-from podura.tables import PARTS
+from podura.tables import PARTS, write_text
 from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
 prefer_this_python()
 
 RESULTS = Path("results", str(config.get("study", "")))
+RUN_CONFIG = str(RESULTS / "config.yaml")
 PAINTED = RESULTS / "painted" / "slides"
 
 # In the order in which they count: an error names the last file that sets a key.
@@ -164,6 +167,15 @@ def species_facts():
     return as_json([{key: getattr(one, key) for key in keys} for one in STUDY.species])
 
 
+def write_run_config():
+    """Write the merged configuration, defaults filled in, beside the results."""
+    text = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
+    write_text(
+        f"# The merged configuration of this run, defaults filled in.\n{text}",
+        RUN_CONFIG,
+    )
+
+
 def closing_words():
     """Say where the results of this run are."""
     places = {
@@ -192,13 +204,22 @@ def training_section():
     return as_json({**asdict(STUDY.training), "checkpoint_seconds": None})
 
 
+def annotation_files():
+    """The files behind dataset.annotations.path: of YOLO also the labels beside its data YAML."""
+    path = STUDY.dataset.annotations.path
+    if STUDY.dataset.annotations.format == "yolo":
+        folder = path if path.is_dir() else path.parent
+        return [*sorted(folder.glob("*.yaml")), *sorted(folder.rglob("*.txt"))]
+    return [path]
+
+
 def study_files(_wildcards):
     """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
     if IS_PAINTED:
         return "painted"
     return fingerprint(
         [
-            STUDY.dataset.annotations.path,
+            *annotation_files(),
             STUDY.species_table,
             *(image.path for image in STUDY.images),
         ]

@@ -5,8 +5,6 @@
 
 
 rule paint:
-    input:
-        config=ancient("<results>/config.yaml"),
     output:
         annotations="<results>/painted/annotations.json",
         slides=directory(PAINTED),
@@ -21,6 +19,7 @@ rule paint:
         mem_mb=1500,
         runtime=60,
     params:
+        config=RUN_CONFIG,
         script=script("paint.py"),
         code=code("paint.py", without=SHARED_ROOMS),
         traits_table=TRAITS,
@@ -30,13 +29,12 @@ rule paint:
         species=SPECIES,
         seed=STUDY.random_seed,
     shell:
-        "python {params.script} --config {input.config:q} --traits {params.traits_table:q} "
+        "python {params.script} --config {params.config:q} --traits {params.traits_table:q} "
         "--threads {threads} --slides {output.slides:q} --annotations {output.annotations:q} --log {log:q}"
 
 
 rule import_dataset:
     input:
-        config=ancient("<results>/config.yaml"),
         painted=rules.paint.output if IS_PAINTED else [],
     output:
         annotations="<results>/dataset/annotations.json",
@@ -58,6 +56,7 @@ rule import_dataset:
         mem_mb=2000,
         runtime=60,
     params:
+        config=RUN_CONFIG,
         script=script("import_dataset.py"),
         code=code("import_dataset.py", without=SHARED_ROOMS),
         files=study_files,
@@ -74,7 +73,7 @@ rule import_dataset:
         other=STUDY.other_names,
         painted_folder=PAINTED,
     shell:
-        "python {params.script} --config {input.config:q} "
+        "python {params.script} --config {params.config:q} "
         "--painted-folder {params.painted_folder:q} "
         "--output $(dirname {output.annotations:q}) "
         "--log {log:q}"

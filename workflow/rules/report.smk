@@ -19,7 +19,6 @@ rule figures:
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
         counts=rules.split.output.counts,
-        config=ancient("<results>/config.yaml"),
     output:
         shown=report(
             expand("<results>/benchmark/figures/{figure}.svg", figure=FIGURES),
@@ -68,7 +67,6 @@ rule report:
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
         counts=rules.split.output.counts,
-        config="<results>/config.yaml",
     output:
         report(
             "<results>/benchmark/report.html",
@@ -89,6 +87,7 @@ rule report:
     params:
         script=script("report.py"),
         code=code("report.py"),
+        merged=as_json(STUDY.merged),
         page=fingerprint(sorted((SCRIPTS.parent / "resources" / "report").glob("*"))),
         results=RESULTS,
         species=species_facts(),

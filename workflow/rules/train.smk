@@ -5,8 +5,6 @@
 
 rule train:
     input:
-        # For how often to save, which changes no result.
-        config=ancient("<results>/config.yaml"),
         train_truth="<results>/dataset/parts/train/truth.json",
         train_images="<results>/dataset/parts/train/images.csv",
         validation_truth="<results>/dataset/parts/validation/truth.json",
@@ -34,6 +32,8 @@ rule train:
         mem_mb=2000,
         runtime=24 * 60,
     params:
+        # For how often to save, which changes no result.
+        config=RUN_CONFIG,
         script=script("train.py"),
         code=lambda wildcards: code_of_model("train.py", wildcards.model),
         model=training_entry,
@@ -44,7 +44,7 @@ rule train:
     shell:
         "python {params.script} --model {params.model:q} --seed {wildcards.seed} "
         "--species {params.species:q} --training {params.training:q} "
-        "--config {input.config:q} "
+        "--config {params.config:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "
         "--train-truth {input.train_truth:q} --train-images {input.train_images:q} "
         "--validation-truth {input.validation_truth:q} "

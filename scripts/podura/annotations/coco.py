@@ -2,22 +2,26 @@
 
 Read with tolerance for what tools really write (ids from 0, ids as floats or text, a ``bbox`` as text,
 no ``area`` or ``iscrowd``); what cannot be understood is a UserError or a row among the problems.
+
+``bbox`` is x, y, width and height in pixels. Where it is missing or has no area, the box is the tight one
+of ``segmentation``: polygons, or run lengths (plain or compressed; Lin et al. 2014, "Microsoft COCO").
+The flags iscrowd, ignore, difficult, truncated and occluded are read from the annotation itself, or from
+its ``attributes``, where CVAT writes them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from podura.annotations.problems import Problem
-from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox, number
-from podura.errors import UserError, UserErrors
-
-_FLAGS = {"iscrowd": "crowd", "ignore": "ignore", "difficult": "difficult", "truncated": "truncated"}
-_SHOWN_FAULTS = 20
+from podura.annotations.documents import as_given, read_json, refuse
+from podura.annotations.masks import segmentation_box
+from podura.annotations.problems import Box, Problem
+from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox, flags_of, number, positive
+from podura.annotations.shapes import NO_BOX
+from podura.errors import UserError
 
 
 def read_coco(path: Path | str) -> RawAnnotations:
@@ -31,9 +35,7 @@ def read_coco(path: Path | str) -> RawAnnotations:
     file_names = _file_names(images, path, faults)
     names = _category_names(categories, path, faults)
     _check_categories(annotations, names, path, faults)
-    if faults:
-        more = len(faults) - _SHOWN_FAULTS
-        raise UserErrors(faults[:_SHOWN_FAULTS] + ([f"… and {more} more."] if more > 0 else []))
+    refuse(faults)
 
     boxes: dict[str, list[RawBox]] = defaultdict(list)
     problems: list[Problem] = []
@@ -48,15 +50,15 @@ def read_coco(path: Path | str) -> RawAnnotations:
             problems.append(_no_image(annotation, where))
             continue
         name = names[_id(annotation.get("category_id")) or ""]
-        boxes[image_id].append(_box(annotation, name, where))
+        boxes[image_id].append(_box(annotation, name, where, problems))
     return RawAnnotations(
         str(path),
         tuple(
             AnnotatedImage(
                 file_names=(image["file_name"],),
                 where=f"image id {image['id']}",
-                width=_positive(image.get("width")),
-                height=_positive(image.get("height")),
+                width=positive(image.get("width")),
+                height=positive(image.get("height")),
                 boxes=tuple(boxes[_id(image["id"]) or ""]),
             )
             for image in images
@@ -66,21 +68,7 @@ def read_coco(path: Path | str) -> RawAnnotations:
 
 
 def _load(path: Path) -> Mapping[str, Any]:
-    try:
-        document = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: the file cannot be read ({error.strerror}). Give the path of a COCO JSON file."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}, line {error.lineno}, column {error.colno}: this is not JSON ({error.msg}). "
-            "Export the file again."
-        ) from None
-    except (RecursionError, ValueError) as error:
-        raise UserError(f"{path}: the JSON cannot be read ({error}).") from None
+    document = read_json(path, "a COCO JSON file")
     if not isinstance(document, dict):
         raise UserError(
             f"{path}: COCO is an object with 'images', 'categories' and 'annotations'; this file holds "
@@ -153,38 +141,37 @@ def _where(annotation: Mapping[str, Any], place: int) -> str:
     return f"annotation {place} of the list (id {annotation.get('id', 'missing')})"
 
 
-def _box(annotation: Mapping[str, Any], name: str, where: str) -> RawBox:
-    given = annotation.get("bbox")
-    x, y, width, height = _four_numbers(given)
+def _box(annotation: Mapping[str, Any], name: str, where: str, problems: list[Problem]) -> RawBox:
+    given, segmentation = annotation.get("bbox"), annotation.get("segmentation")
+    box = _given_box(given)
+    if segmentation and not (box[2] > box[0] and box[3] > box[1]):
+        try:
+            box = segmentation_box(segmentation)
+        except ValueError as error:
+            problems.append(_unread_segmentation(error, where, as_given(segmentation)))
+        else:
+            if given is not None:
+                problems.append(_box_of_segmentation(where, as_given(given)))
+            given = segmentation
+    attributes = annotation.get("attributes")
+    flags = flags_of(annotation) | flags_of(attributes if isinstance(attributes, dict) else {})
     return RawBox(
-        name=name,
-        x_min=x,
-        y_min=y,
-        x_max=x + width,
-        y_max=y + height,
+        name,
+        *box,
         where=where,
-        given="no bbox" if given is None else json.dumps(given),
-        flags=frozenset(flag for key, flag in _FLAGS.items() if _is_set(annotation.get(key))),
+        given="no bbox" if given is None else as_given(given),
+        flags=flags,
         corners=False,
     )
 
 
-def _four_numbers(given: Any) -> tuple[float, float, float, float]:
+def _given_box(given: Any) -> Box:
     if isinstance(given, str):
         given = given.strip(" []()").replace(",", " ").split()
     if not isinstance(given, list) or len(given) != 4:
-        return (float("nan"),) * 4
+        return NO_BOX
     x, y, width, height = (number(value) for value in given)
-    return x, y, width, height
-
-
-def _is_set(value: Any) -> bool:
-    return number(value) >= 1 or str(value).lower() == "true"
-
-
-def _positive(value: Any) -> float | None:
-    size = number(value)
-    return size if size > 0 else None
+    return x, y, x + width, y + height
 
 
 def _duplicate_id(key: str, where: str, image: str | None) -> Problem:
@@ -206,4 +193,26 @@ def _no_image(annotation: Mapping[str, Any], where: str) -> Problem:
         "the annotation's image_id is not among the images of the file",
         row=where,
         value=repr(annotation.get("image_id")),
+    )
+
+
+def _unread_segmentation(error: ValueError, where: str, given: str) -> Problem:
+    return Problem(
+        "unread_segmentation",
+        "error",
+        "dropped",
+        f"there is no usable bbox, and no box follows from the segmentation: {error}",
+        row=where,
+        value=given,
+    )
+
+
+def _box_of_segmentation(where: str, given: str) -> Problem:
+    return Problem(
+        "box_of_segmentation",
+        "warning",
+        "fixed",
+        "the bbox has no area or is no box; the tight box of the segmentation is taken",
+        row=where,
+        value=given,
     )

@@ -12,7 +12,8 @@ from podura.annotations.raw import AnnotatedImage
 from podura.errors import UserErrors
 from podura.slides.entries import ImageEntry
 
-_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
+#: Suffixes of image files, as names are compared with and without them.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
 
 
 def _whole(name: str) -> str:
@@ -22,7 +23,7 @@ def _whole(name: str) -> str:
 def _without_suffix(name: str) -> str:
     # Only a known suffix: "slide.01" is a whole name.
     path = PurePosixPath(_whole(name))
-    return str(path.with_suffix("")) if path.suffix.lower() in _SUFFIXES else str(path)
+    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
 
 
 def _base(name: str) -> str:
@@ -94,6 +95,17 @@ def match_images(entries: Sequence[ImageEntry], annotated: Sequence[AnnotatedIma
     if faults:
         raise UserErrors(faults)
     return Matching(of_image, unmatched)
+
+
+def image_finder(names: Sequence[str]) -> Callable[[tuple[str, ...]], str | None]:
+    """A function that finds the one study image that file names mean, by the rules of match_images."""
+    indices = [_index(names, of_image) for _, of_image in _WAYS]
+
+    def find(file_names: tuple[str, ...]) -> str | None:
+        _, found = _find(AnnotatedImage(file_names, "", None, None, ()), indices)
+        return found[0] if len(found) == 1 else None
+
+    return find
 
 
 def _index(names: Sequence[str], key: Callable[[str], str]) -> dict[str, list[str]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from podura.annotations.problems import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RawBox:
     """One box as annotated, in pixels; a coordinate that is no number is NaN.
 
-    ``flags`` may hold "crowd", "difficult", "truncated" and "ignore". ``where`` is the place in the
-    annotation file, ``given`` the coordinates as written there. ``corners`` is False where the format
-    gives width and height instead of a second corner.
+    ``flags`` may hold "crowd", "difficult", "truncated", "occluded" and "ignore". ``where`` is the place
+    in the annotation file, ``given`` the coordinates as written there. ``corners`` is False where the
+    format gives width and height instead of a second corner.
     """
 
     name: str
@@ -51,11 +52,48 @@ class RawAnnotations:
     problems: tuple[Problem, ...] = field(default=())
 
 
+#: Width and height in pixels of the image known by these names (``AnnotatedImage.file_names``), or None
+#: where no image or no readable one is known by them.
+SizeOf = Callable[[tuple[str, ...]], tuple[int, int] | None]
+
+_FLAGS = {
+    "crowd": "crowd",
+    "iscrowd": "crowd",
+    "difficult": "difficult",
+    "ignore": "ignore",
+    "occluded": "occluded",
+    "truncated": "truncated",
+}
+
+
 def number(value: object) -> float:
     """A coordinate as a float; NaN for anything that is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return float("nan")
+    if isinstance(value, str) and "_" in value:
+        return float("nan")  # Python would read 1_0 as ten
     try:
         return float(value)
     except (ValueError, OverflowError):
         return float("nan")
+
+
+def is_set(value: object) -> bool:
+    """Whether a mark is set: true, yes, or a number from 1 on."""
+    return value is True or number(value) >= 1 or str(value).strip().lower() in ("true", "yes")
+
+
+def is_flag(key: object) -> bool:
+    """Whether a key is one of those that tools use for marks such as "difficult"."""
+    return str(key).strip().lower() in _FLAGS
+
+
+def flags_of(marks: Mapping[str, object]) -> frozenset[str]:
+    """The flags of a box among the marks set for it; other marks are no business of ours."""
+    return frozenset(_FLAGS[key.strip().lower()] for key, v in marks.items() if is_flag(key) and is_set(v))
+
+
+def positive(value: object) -> float | None:
+    """A side of an image in pixels; None where it is not told (some tools then write 0)."""
+    size = number(value)
+    return size if 0 < size < float("inf") else None

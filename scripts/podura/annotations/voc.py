@@ -11,12 +11,13 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path, PurePosixPath
 
+from podura.annotations.documents import disagreeing_name, files_below, read_xml, refuse
 from podura.annotations.problems import Problem
-from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox, number
-from podura.errors import UserError, UserErrors
+from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox, flags_of, number, positive
+from podura.errors import UserError
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_FLAGS = ("difficult", "truncated")
+_FLAGS = ("difficult", "truncated", "occluded")
 
 
 def read_voc(folder: Path | str) -> RawAnnotations:
@@ -28,7 +29,7 @@ def read_voc(folder: Path | str) -> RawAnnotations:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder. Give the folder with the VOC XML files.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".xml")
+    paths = files_below(folder, ".xml")
     if not paths:
         raise UserError(f"{folder}: the folder holds no .xml file. Give the folder of the VOC files.")
     images: list[AnnotatedImage] = []
@@ -42,14 +43,13 @@ def read_voc(folder: Path | str) -> RawAnnotations:
             faults.append(str(error))
             continue
         images.append(image)
-        problems += _disagreeing_name(image, name)
-    if faults:
-        raise UserErrors(faults)
+        problems += disagreeing_name(name, "".join(image.file_names[1:]), "the tag <filename>")
+    refuse(faults)
     return RawAnnotations(str(folder), tuple(images), tuple(problems))
 
 
 def _read_file(path: Path, name: str) -> AnnotatedImage:
-    root = _parse(path)
+    root = read_xml(path, "a Pascal VOC file")
     if root.tag != "annotation":
         raise UserError(
             f"{path}, line 1: the document is <{root.tag}>, not <annotation>. Leave only Pascal VOC "
@@ -60,36 +60,13 @@ def _read_file(path: Path, name: str) -> AnnotatedImage:
     return AnnotatedImage(
         file_names=(stem, tag) if tag else (stem,),
         where=name,
-        width=_size(root, "width"),
-        height=_size(root, "height"),
+        width=positive(_text(root, "size/width")),
+        height=positive(_text(root, "size/height")),
         boxes=tuple(
             _box(element, f"{name}, object {count}")
             for count, element in enumerate(root.findall("object"), start=1)
         ),
     )
-
-
-def _parse(path: Path) -> ElementTree.Element:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: the file cannot be read ({error.strerror}).") from None
-    # Without its zero bytes UTF-16 reads like ASCII here, whatever encoding the document claims.
-    if any(mark in raw.replace(b"\0", b"") for mark in (b"<!DOCTYPE", b"<!ENTITY")):
-        raise UserError(
-            f"{path}: the file declares a document type or entities, which are not read for safety. "
-            "Remove the <!DOCTYPE …> line."
-        )
-    try:
-        return ElementTree.fromstring(raw)
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        raise UserError(
-            f"{path}, line {line}, column {column + 1}: this is not well-formed XML ({error.msg}). "
-            "Export the file again."
-        ) from None
-    except (LookupError, ValueError) as error:
-        raise UserError(f"{path}, line 1: the encoding cannot be read ({error}).") from None
 
 
 def _box(element: ElementTree.Element, where: str) -> RawBox:
@@ -103,34 +80,9 @@ def _box(element: ElementTree.Element, where: str) -> RawBox:
         y_max=y_max,
         where=where,
         given=" ".join(text or "?" for text in texts),
-        flags=frozenset(flag for flag in _FLAGS if _text(element, flag).lower() in ("1", "true")),
+        flags=flags_of({flag: _text(element, flag) for flag in _FLAGS}),
     )
-
-
-def _size(root: ElementTree.Element, side: str) -> float | None:
-    # Some tools write 0 where they did not know the size.
-    value = number(_text(root, f"size/{side}"))
-    return value if value > 0 else None
 
 
 def _text(element: ElementTree.Element, path: str) -> str:
     return (element.findtext(path) or "").strip()
-
-
-def _disagreeing_name(image: AnnotatedImage, name: str) -> list[Problem]:
-    if len(image.file_names) < 2:
-        return []
-    tag = image.file_names[1].replace("\\", "/")
-    if PurePosixPath(name).stem in (PurePosixPath(tag).stem, PurePosixPath(tag).name):
-        return []
-    return [
-        Problem(
-            "filename_differs",
-            "warning",
-            "kept",
-            "the tag <filename> names another image than the XML file's own name, which is followed "
-            "where it fits an image",
-            row=name,
-            value=image.file_names[1],
-        )
-    ]

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
@@ -36,6 +36,27 @@ from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
 
 _Result = TypeVar("_Result")
+
+
+class _Annotations(NamedTuple):
+    """What the path of a format is, in words and as file, folder or either; the keys that it takes."""
+
+    path: str
+    what: str
+    options: tuple[str, ...] = ()
+
+
+#: The formats of annotations, as in ``podura.annotations.formats``, which is slow to import.
+_ANNOTATIONS = {
+    "coco": _Annotations("the path of the JSON file", "file"),
+    "voc": _Annotations("the path of the folder of XML files", "folder"),
+    "yolo": _Annotations("the path of the data YAML, or of its folder", "either"),
+    "labelme": _Annotations("the path of the folder of JSON files, or of one of them", "either"),
+    "cvat": _Annotations("the path of the XML file", "file"),
+    "label_studio": _Annotations("the path of the JSON file", "file", ("image_key",)),
+    "via": _Annotations("the path of the JSON or CSV file", "file", ("attribute",)),
+    "csv": _Annotations("the path of the CSV file", "file", ("columns", "units")),
+}
 
 
 def load_study(
@@ -157,22 +178,27 @@ class _Reading:
         annotations = self.config["dataset"]["annotations"]
         kind, given = annotations["format"], annotations["path"]
         key = "dataset.annotations.path"
-        wanted = {"coco": "the path of the JSON file", "voc": "the path of the folder of XML files"}
         if kind == "painted":
             if given is not None:
                 self.fault(
                     key,
                     f"{shown(given)} is not read, since dataset.annotations.format is painted. Write "
-                    "null, or the format of your annotations (coco or voc).",
+                    "null, or the format of your annotations (coco, voc, ...).",
                 )
         elif given is None:
-            self.fault(key, f"there is no path, but the format is {kind}. Write {wanted[kind]}.")
+            self.fault(key, f"there is no path, but the format is {kind}. Write {_ANNOTATIONS[kind].path}.")
         elif not (self.folder / given).exists():
-            self.fault(key, f"there is no {shown(given)}. Write {wanted[kind]}.")
-        elif kind == "voc" and not (self.folder / given).is_dir():
-            self.fault(key, f"{shown(given)} is not a folder. Write {wanted[kind]}.")
-        elif kind == "coco" and not (self.folder / given).is_file():
-            self.fault(key, f"{shown(given)} is not a file. Write {wanted[kind]}.")
+            self.fault(key, f"there is no {shown(given)}. Write {_ANNOTATIONS[kind].path}.")
+        elif _ANNOTATIONS[kind].what == "folder" and not (self.folder / given).is_dir():
+            self.fault(key, f"{shown(given)} is not a folder. Write {_ANNOTATIONS[kind].path}.")
+        elif _ANNOTATIONS[kind].what == "file" and not (self.folder / given).is_file():
+            self.fault(key, f"{shown(given)} is not a file. Write {_ANNOTATIONS[kind].path}.")
+        for option in ("columns", "units", "attribute", "image_key"):
+            taken = kind != "painted" and option in _ANNOTATIONS[kind].options
+            if annotations[option] is not None and not taken:
+                self.fault(
+                    f"dataset.annotations.{option}", f"the format {kind} does not take it. Leave it out."
+                )
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""
@@ -227,7 +253,8 @@ class _Reading:
             self.fault(
                 "dataset.images",
                 f"{shown(str(path))} is a folder, but painted slides need a table that names them. "
-                "Write the path of an images table, or set dataset.annotations.format to coco or voc.",
+                "Write the path of an images table, or set dataset.annotations.format to the format of your "
+                "annotations.",
             )
             return None
         if by not in {None, "slide"}:
@@ -289,7 +316,12 @@ def _dataset(values: Mapping[str, Any], folder: Path) -> DatasetSettings:
         images=folder / values["images"],
         slide_pattern=values["slide_pattern"],
         annotations=AnnotationSettings(
-            format=annotations["format"], path=None if path is None else folder / path
+            format=annotations["format"],
+            path=None if path is None else folder / path,
+            columns=annotations["columns"],
+            units=annotations["units"],
+            attribute=annotations["attribute"],
+            image_key=annotations["image_key"],
         ),
     )
 

@@ -40,10 +40,18 @@ class StudyImage:
 
 @dataclass(frozen=True)
 class AnnotationSettings:
-    """Format and place of the annotations; painted slides have no path."""
+    """Format and place of the annotations; painted slides have no path.
+
+    ``columns`` (ours to the file's) and ``units`` are for csv, ``attribute`` for via, ``image_key`` for
+    label_studio; None where the format finds it itself.
+    """
 
     format: str
     path: Path | None
+    columns: Mapping[str, str] | None
+    units: str | None
+    attribute: str | None
+    image_key: str | None
 
 
 @dataclass(frozen=True)
