@@ -942,10 +942,7 @@ def test_the_formats_of_the_configuration_are_those_that_can_be_read() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("kind", "option"),
-    [("coco", "columns"), ("voc", "attribute"), ("csv", "image_key"), ("painted", "units")],
-)
+@pytest.mark.parametrize(("kind", "option"), [("coco", "columns"), ("csv", "image_key")])
 def test_an_option_of_another_format_is_refused(project: Project, kind: str, option: str) -> None:
     values = {"columns": {"image": "file"}, "units": "pixels", "attribute": "species", "image_key": "image"}
     put(project.config, "dataset.annotations.format", kind)
