@@ -187,6 +187,11 @@ def closing_words():
     return "\n".join(["", *lines])
 
 
+def gpus():
+    """GPUs of a job: one where the study asks for a GPU by name, none for auto or cpu."""
+    return 1 if STUDY.training.device == "cuda" else 0
+
+
 def training_entry(wildcards):
     """The model's entry without what only describes it: a new label retrains nothing."""
     entry = asdict(MODELS[wildcards.model])

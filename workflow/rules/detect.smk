@@ -27,6 +27,7 @@ rule detect:
     resources:
         mem_mb=2000,
         runtime=4 * 60,
+        gpu=gpus(),
     params:
         script=script("detect.py"),
         code=lambda wildcards: code_of_model("detect.py", wildcards.model),

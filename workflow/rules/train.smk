@@ -31,6 +31,7 @@ rule train:
         # Measured: 1.2 GB (YOLOv5n) to 1.9 GB (Faster R-CNN) at 320 px and four images a batch.
         mem_mb=2000,
         runtime=24 * 60,
+        gpu=gpus(),
     params:
         # For how often to save, which changes no result.
         config=RUN_CONFIG,
