@@ -10,6 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
+from podura.configuration.settings import (
+    dataset_settings,
+    evaluation_settings,
+    painted_settings,
+    split_settings,
+    training_settings,
+)
 from podura.configuration.sources import KeyPath, Origins, read_yaml
 from podura.configuration.species import check_other_names, included_species, read_species
 from podura.configuration.structure import (
@@ -18,19 +25,7 @@ from podura.configuration.structure import (
     with_command_line_read,
     with_defaults,
 )
-from podura.configuration.study import (
-    AnnotationSettings,
-    AugmentationSettings,
-    DatasetSettings,
-    EvaluationSettings,
-    ModelSpecification,
-    PaintedSettings,
-    Species,
-    SplitSettings,
-    Study,
-    StudyImage,
-    TrainingSettings,
-)
+from podura.configuration.study import ModelSpecification, Species, Study, StudyImage
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -150,13 +145,13 @@ class _Reading:
             excluded_species=tuple(one for one in table if one.code not in codes),
             other_names=tuple(config["species"]["other"]),
             images=images,
-            dataset=_dataset(config["dataset"], self.folder),
-            painted=_painted(config["painted"]),
-            split=_split(config["split"]),
+            dataset=dataset_settings(config["dataset"], self.folder),
+            painted=painted_settings(config["painted"]),
+            split=split_settings(config["split"]),
             models_table=self.folder / config["models"]["table"],
             models=models,
-            training=_training(config["training"]),
-            evaluation=_evaluation(config["evaluation"]),
+            training=training_settings(config["training"]),
+            evaluation=evaluation_settings(config["evaluation"]),
             merged=config,
         )
 
@@ -307,61 +302,3 @@ class _Reading:
 def _short(path: Path) -> Path:
     # Snakemake makes the paths of overlays absolute; people read what they typed.
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _dataset(values: Mapping[str, Any], folder: Path) -> DatasetSettings:
-    annotations = values["annotations"]
-    path = annotations["path"]
-    return DatasetSettings(
-        images=folder / values["images"],
-        slide_pattern=values["slide_pattern"],
-        annotations=AnnotationSettings(
-            format=annotations["format"],
-            path=None if path is None else folder / path,
-            columns=annotations["columns"],
-            units=annotations["units"],
-            attribute=annotations["attribute"],
-            image_key=annotations["image_key"],
-        ),
-    )
-
-
-def _painted(values: Mapping[str, Any]) -> PaintedSettings:
-    return PaintedSettings(
-        width=values["width"],
-        height=values["height"],
-        specimens_per_image=float(values["specimens_per_image"]),
-        other_animals_per_image=float(values["other_animals_per_image"]),
-    )
-
-
-def _split(values: Mapping[str, Any]) -> SplitSettings:
-    return SplitSettings(
-        by=values["by"], fractions={part: float(values["fractions"][part]) for part in PARTS}
-    )
-
-
-def _training(values: Mapping[str, Any]) -> TrainingSettings:
-    augmentation = values["augmentation"]
-    return TrainingSettings(
-        device=values["device"],
-        threads=values["threads"],
-        checkpoint_seconds=float(values["checkpoint_seconds"]),
-        augmentation=AugmentationSettings(
-            flips=augmentation["flips"],
-            quarter_turns=augmentation["quarter_turns"],
-            brightness=float(augmentation["brightness"]),
-            colour=float(augmentation["colour"]),
-        ),
-    )
-
-
-def _evaluation(values: Mapping[str, Any]) -> EvaluationSettings:
-    return EvaluationSettings(
-        score_floor=float(values["score_floor"]),
-        max_detections=values["max_detections"],
-        iou=float(values["iou"]),
-        target_precision=float(values["target_precision"]),
-        resamples=values["resamples"],
-        confidence=float(values["confidence"]),
-    )

@@ -1,0 +1,81 @@
+"""The sections of a sound configuration as typed settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from podura.configuration.study import (
+    AnnotationSettings,
+    AugmentationSettings,
+    DatasetSettings,
+    EvaluationSettings,
+    PaintedSettings,
+    SplitSettings,
+    TrainingSettings,
+)
+from podura.tables import PARTS
+
+
+def dataset_settings(values: Mapping[str, Any], folder: Path) -> DatasetSettings:
+    """Where images and annotations lie."""
+    annotations = values["annotations"]
+    path = annotations["path"]
+    return DatasetSettings(
+        images=folder / values["images"],
+        slide_pattern=values["slide_pattern"],
+        annotations=AnnotationSettings(
+            format=annotations["format"],
+            path=None if path is None else folder / path,
+            columns=annotations["columns"],
+            units=annotations["units"],
+            attribute=annotations["attribute"],
+            image_key=annotations["image_key"],
+        ),
+    )
+
+
+def painted_settings(values: Mapping[str, Any]) -> PaintedSettings:
+    """How slides are painted."""
+    return PaintedSettings(
+        width=values["width"],
+        height=values["height"],
+        specimens_per_image=float(values["specimens_per_image"]),
+        other_animals_per_image=float(values["other_animals_per_image"]),
+    )
+
+
+def split_settings(values: Mapping[str, Any]) -> SplitSettings:
+    """How slides are dealt to parts."""
+    return SplitSettings(
+        by=values["by"], fractions={part: float(values["fractions"][part]) for part in PARTS}
+    )
+
+
+def training_settings(values: Mapping[str, Any]) -> TrainingSettings:
+    """How every detector is trained."""
+    augmentation = values["augmentation"]
+    return TrainingSettings(
+        device=values["device"],
+        threads=values["threads"],
+        checkpoint_seconds=float(values["checkpoint_seconds"]),
+        augmentation=AugmentationSettings(
+            flips=augmentation["flips"],
+            quarter_turns=augmentation["quarter_turns"],
+            brightness=float(augmentation["brightness"]),
+            colour=float(augmentation["colour"]),
+        ),
+    )
+
+
+def evaluation_settings(values: Mapping[str, Any]) -> EvaluationSettings:
+    """How every detector is judged."""
+    return EvaluationSettings(
+        score_floor=float(values["score_floor"]),
+        max_detections=values["max_detections"],
+        iou=float(values["iou"]),
+        target_precision=float(values["target_precision"]),
+        resamples=values["resamples"],
+        confidence=float(values["confidence"]),
+    )
