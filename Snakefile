@@ -19,6 +19,8 @@ pathvars:
     results=f"results/{STUDY.name}",
     logs=f"logs/{STUDY.name}",
     benchmarks=f"benchmarks/{STUDY.name}",
+    run="fold-{fold}/seed-{seed}" if STUDY.folds else "seed-{seed}",
+    parts="dataset/parts/fold-{fold}" if STUDY.folds else "dataset/parts",
 
 
 include: "workflow/rules/dataset.smk"

@@ -1,4 +1,4 @@
-"""Merge all scores into benchmark/species.csv and benchmark/models.csv."""
+"""Merge all scores into benchmark/species.csv, folds.csv and models.csv."""
 
 from __future__ import annotations
 
@@ -11,13 +11,35 @@ from typing import Any
 import pandas as pd
 
 from podura import jobs
-from podura.evaluation.benchmark import ModelFacts, ScoreSettings, models_table, species_table
-from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, CURVES, MATCHES, PART_IMAGES, read_json
+from podura.errors import UserError
+from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, species_table
+from podura.evaluation.scoring import ScoreSettings, pooled
+from podura.provenance import file_digest
+from podura.tables import (
+    BENCHMARK_FOLDS,
+    BENCHMARK_MODELS,
+    BENCHMARK_SPECIES,
+    CURVES,
+    MATCHES,
+    PART_IMAGES,
+    part_folder,
+    read_json,
+    run_folder,
+)
 
 
-def cost(results: Path, model: str, seeds: list[int], *, trained: bool) -> dict[str, Any]:
-    """What training and detection took, over the seeds of a model; None where nothing was measured."""
-    runs = [read_json(results / f"detections/{model}/seed-{seed}/run.json")["test"] for seed in seeds]
+def check_split(dataset: Path) -> None:
+    """Refuse a split table that is no longer the one that the split wrote."""
+    if file_digest(dataset / "split.csv") != read_json(dataset / "split.json")["split_sha256"]:
+        raise UserError(
+            f"{dataset / 'split.csv'} was changed after it was made; the results belong to the split as it "
+            "was. Delete the file and run again; to fix parts, use the column 'part' of the table of images."
+        )
+
+
+def cost(results: Path, model: str, places: list[str], *, trained: bool) -> dict[str, Any]:
+    """What training and detection took, over the runs of a model; None where nothing was measured."""
+    runs = [read_json(results / f"detections/{model}/{place}/run.json")["test"] for place in places]
     timed = [run["seconds"] / run["images"] for run in runs if run["seconds"] and run["images"]]
     found: dict[str, Any] = {
         "parameters": None,
@@ -26,7 +48,7 @@ def cost(results: Path, model: str, seeds: list[int], *, trained: bool) -> dict[
         "peak_memory_mb": None,
     }
     if trained:
-        facts = [read_json(results / f"models/{model}/seed-{seed}/model.json") for seed in seeds]
+        facts = [read_json(results / f"models/{model}/{place}/model.json") for place in places]
         found["parameters"] = facts[0]["parameters"]
         found["training_seconds"] = fmean(fact["training_seconds"] for fact in facts)
         found["peak_memory_mb"] = max(fact["peak_memory_mb"] for fact in facts)
@@ -45,34 +67,45 @@ def curves(scores: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    results, seeds = arguments.results, json.loads(arguments.seeds)
+    results = arguments.results
+    check_split(results / "dataset")
+    seeds, folds = json.loads(arguments.seeds), json.loads(arguments.folds)
     models, species = json.loads(arguments.models), json.loads(arguments.species)
-    settings = ScoreSettings(**json.loads(arguments.settings))
-    runs = [(model["model"], seed) for model in models for seed in seeds]
+    names = [model["model"] for model in models]
     scores = [
         read_json(results / f"scores/{model}/seed-{seed}/{code}.json")
-        for model, seed in runs
+        for model in names
+        for seed in seeds
         for code in species
     ]
-    by_species = species_table(scores, models=[model["model"] for model in models], species=species)
-    slides = sorted(set(PART_IMAGES.read_csv(results / "dataset/parts/test/images.csv")["slide"]))
+    by_species = species_table(scores, models=names, species=species)
+    parts = [results / "dataset/parts" / part_folder("test", fold) for fold in folds]
     by_model = models_table(
         species_table=by_species,
-        matches=lambda model, seed: MATCHES.read_parquet(
-            results / f"matches/{model}/seed-{seed}/test.parquet"
+        matches=lambda model, seed: pooled(
+            [
+                MATCHES.read_parquet(results / f"matches/{model}/{run_folder(seed, fold)}/test.parquet")
+                for fold in folds
+            ]
         ),
-        slides=slides,
+        slides=[slide for part in parts for slide in PART_IMAGES.read_csv(part / "images.csv")["slide"]],
         models=[
             ModelFacts(
                 **model,
-                **cost(results, model["model"], seeds, trained=model["role"] == "detector"),
+                **cost(
+                    results,
+                    model["model"],
+                    [run_folder(seed, fold) for seed in seeds for fold in folds],
+                    trained=model["role"] == "detector",
+                ),
             )
             for model in models
         ],
-        settings=settings,
+        settings=ScoreSettings(**json.loads(arguments.settings)),
     )
     CURVES.write_parquet(curves(scores), arguments.curves)
     BENCHMARK_SPECIES.write_csv(by_species, arguments.species_table)
+    BENCHMARK_FOLDS.write_csv(folds_table(scores, models=names, species=species), arguments.folds_table)
     BENCHMARK_MODELS.write_csv(by_model, arguments.models_table)
 
 
@@ -82,8 +115,10 @@ if __name__ == "__main__":
     parser.add_argument("--models", required=True, help="what the tables say of each model, as JSON")
     parser.add_argument("--species", required=True, help="species codes as a JSON list")
     parser.add_argument("--seeds", required=True, help="seeds as a JSON list")
+    parser.add_argument("--folds", required=True, help="numbers of the folds as a JSON list; [0] for none")
     parser.add_argument("--settings", required=True, help="as for score.py")
     parser.add_argument("--species-table", type=Path, required=True)
+    parser.add_argument("--folds-table", type=Path, required=True)
     parser.add_argument("--models-table", type=Path, required=True)
     parser.add_argument("--curves", type=Path, required=True)
     jobs.run(main, parser)

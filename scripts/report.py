@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from podura import jobs
 from podura.provenance import code_version, machine
@@ -16,22 +19,37 @@ from podura.report.overlays import choose_images, draw_overlay, shown_rows
 from podura.report.page import render_report
 from podura.report.reading import read_results
 from podura.slides.reading import read_image
-from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, MATCHES, PART_IMAGES, read_json, write_text
+from podura.tables import (
+    BENCHMARK_FOLDS,
+    BENCHMARK_MODELS,
+    MATCHES,
+    PART_IMAGES,
+    SPLIT,
+    part_folder,
+    read_json,
+    run_folder,
+    write_text,
+)
 
 log = logging.getLogger("report")
 
 OVERLAYS = 4
 
 
-def provenance(trainings: list[Path]) -> dict[str, Any]:
-    """Say what made the results: code, machine, library versions of every training."""
+def fold_text(facts: dict[str, Any]) -> str:
+    return f", fold {facts['fold']}" if facts["fold"] else ""
+
+
+def provenance(trainings: list[Path], split: Path) -> dict[str, Any]:
+    """Say what made the results: code, machine, split, library versions of every training."""
     facts = [read_json(path) for path in trainings]
     return {
         "written": {"time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")},
         "code": code_version(),
         "machine": machine(),
+        "split": {key: str(value) for key, value in read_json(split).items()},
         "trainings": {
-            f"{fact['model']}, seed {fact['seed']}": (
+            f"{fact['model']}, seed {fact['seed']}{fold_text(fact)}": (
                 f"{fact['start']}; {fact['steps']} steps, epoch {fact['best_epoch']} of {fact['epochs']} "
                 f"kept; {fact['determinism']}; "
                 + ", ".join(f"{name} {version}" for name, version in fact["versions"].items())
@@ -48,25 +66,42 @@ def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str,
     if not (models["rank"] == 1).any():
         return []
     best = models[models["rank"] == 1].iloc[0]
-    table = BENCHMARK_SPECIES.read_csv(arguments.results / "benchmark/species.csv")
-    of_best = table[table["model"] == best["model"]]
-    seed = int(of_best["seed"].min())
-    thresholds = of_best[of_best["seed"] == seed].set_index("species")["threshold"].to_dict()
-    matches = MATCHES.read_parquet(arguments.results / f"matches/{best['model']}/seed-{seed}/test.parquet")
-    images = PART_IMAGES.read_csv(arguments.results / "dataset/parts/test/images.csv")
-    paths = dict(zip(images["image"], images["path"], strict=True))
+    table = BENCHMARK_FOLDS.read_csv(arguments.results / "benchmark/folds.csv")
+    seed = int(table.loc[table["model"] == best["model"], "seed"].min())
+    of_best = table[(table["model"] == best["model"]) & (table["seed"] == seed)]
     drawn = []
-    for image in choose_images(matches, OVERLAYS):
-        rows = shown_rows(matches[matches["image"] == image], thresholds, iou_percent)
+    for fold, image, path, matches in chosen_images(arguments.results, best["model"], seed):
+        thresholds = of_best[of_best["fold"] == fold].set_index("species")["threshold"].to_dict()
+        rows = shown_rows(matches, thresholds, iou_percent)
         states = rows["state"].value_counts()
         found = ", ".join(f"{states.get(state, 0)} {state}" for state in ("right", "wrong", "missed"))
         caption = f"{image}: {best['label']}, seed {seed}: {found}"
-        drawn.append((caption, draw_overlay(read_image(paths[image]), rows)))
+        drawn.append((caption, draw_overlay(read_image(path), rows)))
     return drawn
 
 
+def chosen_images(results: Path, model: str, seed: int) -> Iterator[tuple[int, str, str, pd.DataFrame]]:
+    """Yield fold, name, file and matches of the test images to show."""
+    folds = sorted({int(fold) for fold in SPLIT.read_csv(results / "dataset/split.csv")["fold"]})
+    of_fold = {
+        fold: MATCHES.read_parquet(results / f"matches/{model}/{run_folder(seed, fold)}/test.parquet")
+        for fold in folds
+    }
+    fold_of = {image: fold for fold, matches in of_fold.items() for image in matches["image"].unique()}
+    for image in choose_images(pd.concat(of_fold.values()), OVERLAYS):
+        fold = fold_of[image]
+        images = PART_IMAGES.read_csv(results / "dataset/parts" / part_folder("test", fold) / "images.csv")
+        matches = of_fold[fold]
+        path = images.loc[images["image"] == image, "path"].iloc[0]
+        yield fold, image, path, matches[matches["image"] == image]
+
+
 def main(arguments: argparse.Namespace) -> None:
-    results = read_results(arguments.results, json.loads(arguments.species), provenance(arguments.trainings))
+    results = read_results(
+        arguments.results,
+        json.loads(arguments.species),
+        provenance(arguments.trainings, arguments.results / "dataset/split.json"),
+    )
     results = replace(results, overlays=overlays(arguments, round(100 * results.iou)))
     write_text(render_report(results), arguments.output)
     log.info("The report is at %s", arguments.output)

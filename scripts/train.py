@@ -147,6 +147,7 @@ def main(arguments: argparse.Namespace) -> None:
     facts = {
         "model": model.name,
         "seed": arguments.seed,
+        "fold": arguments.fold,
         "adapter": model.adapter,
         "architecture": model.architecture,
         "image_size": model.image_size,
@@ -181,6 +182,7 @@ if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--model", required=True, help="entry of models.yaml as JSON, with its name")
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--fold", type=int, default=0, help="number of the fold; 0 where there are none")
     parser.add_argument("--species", required=True, help="species codes as a JSON list")
     parser.add_argument("--training", required=True, help="section 'training' of the configuration as JSON")
     parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")

@@ -61,7 +61,9 @@ def make_results(
         "models_table": _models_table(species_table, detectors, n_seeds),
         "scores": scores,
         "histories": {
-            (model, seed): _history(generator, n_epochs) for model, *_ in detectors for seed in seeds
+            (model, f"seed-{seed}"): _history(generator, n_epochs)
+            for model, *_ in detectors
+            for seed in seeds
         },
         "problems": _problems(),
         "split": _split(),
@@ -298,6 +300,7 @@ def _counts(species: list[tuple[str, str, str, str]], without_truth: tuple[str, 
             n_here = 0 if part == "test" and code in without_truth else n + number
             rows.append(
                 {
+                    "fold": 0,
                     "part": part,
                     "species": code,
                     "n_images": min(n_here, 20),

@@ -12,11 +12,9 @@ import pytest
 from evaluation_data import SPECIES, detection_rows, slide_study, truth_rows
 from podura.evaluation.average_precision import average_precision
 from podura.evaluation.benchmark import (
-    CURVE_POINTS,
     ModelFacts,
-    ScoreSettings,
+    folds_table,
     models_table,
-    score_species,
     species_table,
 )
 from podura.evaluation.matching import match
@@ -26,7 +24,9 @@ from podura.evaluation.resampling import (
     resampled_average_precision,
     resampled_mean_average_precision,
 )
-from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES, write_json
+from podura.evaluation.scoring import CURVE_POINTS, FoldMatches, ScoreSettings, pooled, score_species
+from podura.evaluation.thresholds import empirical_threshold
+from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES, write_json
 
 A, B, C = SPECIES
 UNIT = (0.0, 0.0, 10.0, 10.0)
@@ -68,8 +68,7 @@ def benchmark() -> dict:
             model=model,
             seed=seed,
             species=code,
-            calibration_matches=calibration,
-            test_matches=matches[model, seed],
+            folds=[FoldMatches(0, calibration, matches[model, seed])],
             test_slides=slides,
             settings=SETTINGS,
         )
@@ -106,8 +105,7 @@ def score_of(test, calibration=None, species=A, slides=("a", "b", "c"), **change
         model="m",
         seed=1,
         species=species,
-        calibration_matches=matched(*(calibration or test), images),
-        test_matches=matched(*test, images),
+        folds=[FoldMatches(0, matched(*(calibration or test), images), matched(*test, images))],
         test_slides=slides,
         settings=settings,
     )
@@ -119,7 +117,7 @@ def score_of(test, calibration=None, species=A, slides=("a", "b", "c"), **change
 def test_a_score_holds_every_column_and_is_strict_json(benchmark, tmp_path) -> None:
     for score in benchmark["scores"]:
         assert set(BENCHMARK_SPECIES.names) <= set(score)
-        assert set(score) - set(BENCHMARK_SPECIES.names) == {"curve", "threshold_evidence"}
+        assert set(score) - set(BENCHMARK_SPECIES.names) == {"curve", "threshold_evidence", "folds"}
         write_json(score, tmp_path / "score.json")
         assert json.loads((tmp_path / "score.json").read_text(encoding="utf-8")) == score
 
@@ -259,8 +257,7 @@ def test_a_long_curve_is_thinned_without_changing_its_shape() -> None:
         model="m",
         seed=1,
         species=A,
-        calibration_matches=matches,
-        test_matches=matches,
+        folds=[FoldMatches(0, matches, matches)],
         test_slides=slides,
         settings=SETTINGS,
     )
@@ -379,3 +376,114 @@ def test_a_model_without_scores_is_an_error(benchmark) -> None:
             models=[ModelFacts("absent", "Absent", "detector")],
             settings=SETTINGS,
         )
+
+
+# --- folds ---------------------------------------------------------------------------------------
+
+
+def fold_study(number: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """A study whose images, slides and ids are its own."""
+    truths, detections, images = study(seed)
+    mark = f"f{number}-"
+    for frame in (truths, detections):
+        frame["image"], frame["slide"] = mark + frame["image"], mark + frame["slide"]
+    truths["id"] += 10_000 * number
+    return truths, detections, {mark + image: mark + slide for image, slide in images.items()}
+
+
+@pytest.fixture(scope="module")
+def folds() -> list[FoldMatches]:
+    return [
+        FoldMatches(number, matched(*study(20 + number)), matched(*fold_study(number, 30 + number)))
+        for number in (1, 2, 3)
+    ]
+
+
+def folds_score(folds: list[FoldMatches], **changed) -> dict:
+    slides = sorted({slide for fold in folds for slide in fold.test["slide"]})
+    return score_species(
+        model="m",
+        seed=1,
+        species=A,
+        folds=folds,
+        test_slides=slides,
+        settings=ScoreSettings(**{**SETTINGS.__dict__, **changed}),
+    )
+
+
+def test_pooled_average_precision_is_that_of_all_test_slides_matched_at_once(folds) -> None:
+    parts = [fold_study(number, 30 + number) for number in (1, 2, 3)]
+    images = {image: slide for part in parts for image, slide in part[2].items()}
+    at_once = matched(pd.concat([p[0] for p in parts]), pd.concat([p[1] for p in parts]), images)
+    score, expected = folds_score(folds), average_precision(ranking(at_once, A))
+    assert score["ap50"] == expected.ap50
+    assert score["ap50_95"] == expected.ap50_95
+    assert score["ap50_voc"] == expected.ap50_voc
+    assert score["n_truth"] == sum(fold["n_truth"] for fold in score["folds"])
+    assert score["n_slides"] == sum(fold["n_slides"] for fold in score["folds"])
+
+
+def test_each_fold_keeps_its_own_threshold(folds) -> None:
+    score = folds_score(folds)
+    rights = accepted = 0
+    for fold, row in zip(folds, score["folds"], strict=True):
+        found = empirical_threshold(ranking(fold.calibration, A), iou_percent=50, target_precision=0.8)
+        assert row["fold"] == fold.fold
+        assert row["threshold"] == found.threshold
+        test = ranking(fold.test, A)
+        above = test.scores >= found.threshold
+        rights += int((test.right[0] & above).sum())
+        accepted += int(((test.right[0] | test.wrong[0]) & above).sum())
+    assert len({row["threshold"] for row in score["folds"]}) == 3
+    assert score["threshold"] == float(np.median([row["threshold"] for row in score["folds"]]))
+    assert score["test_precision"] == rights / accepted
+    assert score["test_recall"] == rights / score["n_truth"]
+    assert score["calibration_n"] == sum(row["calibration_n"] for row in score["folds"])
+    assert score["test_precision_low"] <= score["test_precision"] <= score["test_precision_high"]
+
+
+def test_a_fold_without_a_threshold_accepts_nothing_and_its_specimens_are_missed(folds) -> None:
+    hopeless = folds[0].calibration.copy()
+    of_truth = hopeless["kind"] == "truth"
+    hopeless.loc[~of_truth, "match_50"] = 0
+    changed = [FoldMatches(1, hopeless, folds[0].test), *folds[1:]]
+    score, before = folds_score(changed), folds_score(folds)
+    assert score["folds"][0]["threshold"] is None
+    assert score["folds"][0]["test_n"] is None
+    assert score["n_truth"] == before["n_truth"]
+    assert score["test_recall"] < before["test_recall"]
+    rows = [row for row in score["folds"] if row["test_n"] is not None]
+    assert score["test_precision"] == 1 - sum(r["test_errors"] for r in rows) / sum(r["test_n"] for r in rows)
+    assert score["ap50"] == before["ap50"]
+
+
+def test_without_any_threshold_nothing_is_said_of_precision(folds) -> None:
+    hopeless = []
+    for fold in folds:
+        calibration = fold.calibration.copy()
+        calibration.loc[calibration["kind"] == "detection", "match_50"] = 0
+        hopeless.append(FoldMatches(fold.fold, calibration, fold.test))
+    score = folds_score(hopeless)
+    assert score["threshold"] is score["test_precision"] is score["test_recall"] is None
+    assert score["calibration_n"] is None
+    assert score["ap50"] > 0
+
+
+def test_pooling_keeps_the_order_of_equal_scores_and_refuses_an_image_in_two_folds(folds) -> None:
+    together = pooled([fold.test for fold in folds])
+    assert len(together) == sum(len(fold.test) for fold in folds)
+    backwards = pooled([fold.test for fold in reversed(folds)])
+    pd.testing.assert_frame_equal(together, backwards)
+    with pytest.raises(ValueError, match="more than one fold"):
+        pooled([folds[0].test, folds[0].test])
+
+
+def test_the_table_of_folds_has_a_row_a_model_seed_fold_and_species(benchmark, folds) -> None:
+    table = folds_table([folds_score(folds)], models=["m"], species=SPECIES)
+    assert list(table.columns) == BENCHMARK_FOLDS.names
+    assert table["fold"].tolist() == [1, 2, 3]
+    plain = folds_table(benchmark["scores"], models=MODELS, species=SPECIES)
+    assert set(plain["fold"]) == {0}
+    merged = plain.merge(benchmark["species"], on=["model", "seed", "species"], suffixes=("", "_all"))
+    for name in ("ap50", "threshold", "test_precision", "test_recall"):
+        pd.testing.assert_series_equal(merged[name], merged[f"{name}_all"], check_names=False)

@@ -31,6 +31,7 @@ HEADINGS = {
     "split_report": "`dataset/counts.csv`",
     "history": "`models/<model>/seed-<n>/history.csv`",
     "benchmark_species": "`benchmark/species.csv`",
+    "benchmark_folds": "`benchmark/folds.csv`",
     "benchmark_models": "`benchmark/models.csv`",
 }
 

@@ -75,7 +75,7 @@ def test_weights_of_one_give_the_plain_figures(seed: int) -> None:
         ap50, ap50_95 = resampled_average_precisions(of_species, slides, once)
         np.testing.assert_allclose([ap50[0], ap50_95[0]], [plain.ap50, plain.ap50_95], rtol=0, atol=1e-12)
         np.testing.assert_array_equal(
-            np.ravel(resampled_precision_and_recall(of_species, 0.5, 50, slides, once)),
+            np.ravel(resampled_precision_and_recall([(of_species, 0.5)], 50, slides, once)),
             precision_and_recall_at(of_species, 0.5, iou_percent=50),
         )
     np.testing.assert_allclose(
@@ -101,7 +101,7 @@ def test_a_weight_is_as_many_copies_of_the_slide(seed: int) -> None:
             plain = average_precision_coco(precision_recall(expected, percent))
             assert ap == pytest.approx(plain, abs=1e-12, nan_ok=True)
         np.testing.assert_array_equal(
-            np.ravel(resampled_precision_and_recall(weighted, 0.4, 50, slides, weights)),
+            np.ravel(resampled_precision_and_recall([(weighted, 0.4)], 50, slides, weights)),
             precision_and_recall_at(expected, 0.4, iou_percent=50),
         )
     np.testing.assert_allclose(
@@ -194,7 +194,7 @@ def test_the_interval_covers_where_errors_cluster_by_slide_and_that_of_boxes_doe
             wrong=np.tile(~right.ravel(), (len(IOU_PERCENTS), 1)),
             truth_slides=np.repeat(np.array(slides, dtype=object), each),
         )
-        draws, _ = resampled_precision_and_recall(of_species, 0.5, 50, slides, weights)
+        draws, _ = resampled_precision_and_recall([(of_species, 0.5)], 50, slides, weights)
         low, high = interval(draws, 0.95)
         covered += low <= 0.8 <= high
         share = right.mean()

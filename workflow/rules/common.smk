@@ -22,7 +22,8 @@ from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python
 from podura.provenance import code_digest, fingerprint
-from podura.tables import PARTS, write_text
+from podura.splits.sealed import check_settings
+from podura.tables import PARTS, part_folder, run_folder, write_text
 from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
@@ -42,6 +43,7 @@ try:
     STUDY = load_study(
         config, config_files=CONFIG_FILES, schemas=SCHEMAS, painted_folder=PAINTED
     )
+    check_settings(RESULTS, {**asdict(STUDY.split), "random_seed": STUDY.random_seed})
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
 
@@ -50,12 +52,16 @@ CONTROLS = ["control_truth", "control_shuffled"]
 SPECIES = [species.code for species in STUDY.species]
 HELD_OUT = [part for part in PARTS if part != "train"]
 TRAITS = str(SCRIPTS.parent / "resources" / "springtail_traits.tsv")
+# A study without folds has one split, which has the number 0 in tables and no folder of its own.
+FOLDS = STUDY.folds or (0,)
+RUNS = [run_folder(seed, fold) for fold in FOLDS for seed in STUDY.seeds]
 IS_PAINTED = STUDY.dataset.annotations.format == "painted"
 
 
 wildcard_constraints:
     model="|".join([*MODELS, *CONTROLS]),
     seed="|".join(map(str, STUDY.seeds)),
+    fold="|".join(map(str, FOLDS)),
     species="|".join(SPECIES),
     part="|".join(PARTS),
 
@@ -147,18 +153,35 @@ def model_facts():
 
 
 def all_runs(pattern):
-    """A file of every model and control, seed and, where the pattern has it, species."""
+    """A file of every model and control and, where the pattern has them, run, seed and species."""
     return expand(
-        pattern, model=[*MODELS, *CONTROLS], seed=STUDY.seeds, species=SPECIES
+        pattern,
+        model=[*MODELS, *CONTROLS],
+        run=RUNS,
+        seed=STUDY.seeds,
+        species=SPECIES,
     )
+
+
+def all_trainings(pattern):
+    """A file of every run of every model that is trained."""
+    return expand(pattern, model=MODELS, run=RUNS)
+
+
+def of_each_fold(part, file):
+    """A file of a part in every fold, or of the part where there are no folds."""
+    places = [part_folder(part, fold) for fold in FOLDS]
+    return expand("<results>/dataset/parts/{place}/{file}", place=places, file=file)
+
+
+def matches_of_each_fold(part):
+    """The matches of a model and seed on a part in every fold."""
+    runs = [run_folder("{seed}", fold) for fold in FOLDS]
+    return [f"<results>/matches/{{model}}/{run}/{part}.parquet" for run in runs]
 
 
 def training_histories():
-    return expand(
-        "<results>/models/{model}/seed-{seed}/history.csv",
-        model=MODELS,
-        seed=STUDY.seeds,
-    )
+    return all_trainings("<results>/models/{model}/{run}/history.csv")
 
 
 def species_facts():

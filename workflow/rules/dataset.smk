@@ -91,8 +91,9 @@ rule split:
             labels={"table": "which slide plays which part"},
         ),
         counts="<results>/dataset/counts.csv",
-        images=expand("<results>/dataset/parts/{part}/images.csv", part=PARTS),
-        truth=expand("<results>/dataset/parts/{part}/truth.json", part=PARTS),
+        facts="<results>/dataset/split.json",
+        images=[of_each_fold(part, "images.csv") for part in PARTS],
+        truth=[of_each_fold(part, "truth.json") for part in PARTS],
     log:
         "<logs>/split.log",
     benchmark:
@@ -107,6 +108,7 @@ rule split:
         script=script("split.py"),
         code=code("split.py", without=SHARED_ROOMS),
         split=as_json(asdict(STUDY.split)),
+        folds=FOLDS,
         seed=STUDY.random_seed,
         max_detections=STUDY.evaluation.max_detections,
     shell:

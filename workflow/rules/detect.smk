@@ -6,19 +6,19 @@
 rule detect:
     input:
         # The weights' digest is in model.json, a small file that Snakemake compares by content.
-        weights=ancient("<results>/models/{model}/seed-{seed}/weights.safetensors"),
-        model="<results>/models/{model}/seed-{seed}/model.json",
-        images=expand("<results>/dataset/parts/{part}/images.csv", part=HELD_OUT),
+        weights=ancient("<results>/models/{model}/<run>/weights.safetensors"),
+        model="<results>/models/{model}/<run>/model.json",
+        images=expand("<results>/<parts>/{part}/images.csv", part=HELD_OUT),
     output:
         detections=expand(
-            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            "<results>/detections/{{model}}/<run>/{part}.parquet",
             part=HELD_OUT,
         ),
-        run="<results>/detections/{model}/seed-{seed}/run.json",
+        run="<results>/detections/{model}/<run>/run.json",
     log:
-        "<logs>/detect/{model}/seed-{seed}.log",
+        "<logs>/detect/{model}/<run>.log",
     benchmark:
-        "<benchmarks>/detect/{model}/seed-{seed}.jsonl"
+        "<benchmarks>/detect/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(MODELS),
     conda:
@@ -41,18 +41,18 @@ rule detect:
 
 rule control:
     input:
-        truth=expand("<results>/dataset/parts/{part}/truth.json", part=HELD_OUT),
-        images=expand("<results>/dataset/parts/{part}/images.csv", part=HELD_OUT),
+        truth=expand("<results>/<parts>/{part}/truth.json", part=HELD_OUT),
+        images=expand("<results>/<parts>/{part}/images.csv", part=HELD_OUT),
     output:
         detections=expand(
-            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            "<results>/detections/{{model}}/<run>/{part}.parquet",
             part=HELD_OUT,
         ),
-        run="<results>/detections/{model}/seed-{seed}/run.json",
+        run="<results>/detections/{model}/<run>/run.json",
     log:
-        "<logs>/control/{model}/seed-{seed}.log",
+        "<logs>/control/{model}/<run>.log",
     benchmark:
-        "<benchmarks>/control/{model}/seed-{seed}.jsonl"
+        "<benchmarks>/control/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(CONTROLS),
     conda:

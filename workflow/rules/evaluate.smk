@@ -7,18 +7,18 @@
 rule match:
     input:
         detections=expand(
-            "<results>/detections/{{model}}/seed-{{seed}}/{part}.parquet",
+            "<results>/detections/{{model}}/<run>/{part}.parquet",
             part=HELD_OUT,
         ),
-        truth=expand("<results>/dataset/parts/{part}/truth.json", part=HELD_OUT),
+        truth=expand("<results>/<parts>/{part}/truth.json", part=HELD_OUT),
     output:
         matches=expand(
-            "<results>/matches/{{model}}/seed-{{seed}}/{part}.parquet", part=HELD_OUT
+            "<results>/matches/{{model}}/<run>/{part}.parquet", part=HELD_OUT
         ),
     log:
-        "<logs>/match/{model}/seed-{seed}.log",
+        "<logs>/match/{model}/<run>.log",
     benchmark:
-        "<benchmarks>/match/{model}/seed-{seed}.jsonl"
+        "<benchmarks>/match/{model}/<run>.jsonl"
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -35,9 +35,9 @@ rule match:
 
 rule score:
     input:
-        calibration="<results>/matches/{model}/seed-{seed}/calibration.parquet",
-        test="<results>/matches/{model}/seed-{seed}/test.parquet",
-        images="<results>/dataset/parts/test/images.csv",
+        calibration=matches_of_each_fold("calibration"),
+        test=matches_of_each_fold("test"),
+        images=of_each_fold("test", "images.csv"),
     output:
         "<results>/scores/{model}/seed-{seed}/{species}.json",
     log:
@@ -53,24 +53,23 @@ rule score:
     params:
         script=script("score.py"),
         code=code("score.py"),
+        folds=as_json(FOLDS),
         settings=scoring_settings(),
     shell:
         "python {params.script} --model {wildcards.model} --seed {wildcards.seed} "
-        "--species {wildcards.species:q} --calibration {input.calibration:q} --test {input.test:q} "
+        "--species {wildcards.species:q} --folds {params.folds:q} --calibration {input.calibration:q} --test {input.test:q} "
         "--images {input.images:q} --settings {params.settings:q} --output {output:q} --log {log:q}"
 
 
 rule merge:
     input:
         scores=all_runs("<results>/scores/{model}/seed-{seed}/{species}.json"),
-        matches=all_runs("<results>/matches/{model}/seed-{seed}/test.parquet"),
-        runs=all_runs("<results>/detections/{model}/seed-{seed}/run.json"),
-        trained=expand(
-            "<results>/models/{model}/seed-{seed}/model.json",
-            model=MODELS,
-            seed=STUDY.seeds,
-        ),
-        images="<results>/dataset/parts/test/images.csv",
+        matches=all_runs("<results>/matches/{model}/{run}/test.parquet"),
+        runs=all_runs("<results>/detections/{model}/{run}/run.json"),
+        trained=all_trainings("<results>/models/{model}/{run}/model.json"),
+        images=of_each_fold("test", "images.csv"),
+        split=rules.split.output.split,
+        sealed=rules.split.output.facts,
     output:
         species=report(
             "<results>/benchmark/species.csv",
@@ -84,6 +83,7 @@ rule merge:
             caption="../report/models.rst",
             labels={"table": "one row a model"},
         ),
+        folds="<results>/benchmark/folds.csv",
         curves="<results>/benchmark/curves.parquet",
     log:
         "<logs>/merge.log",
@@ -102,9 +102,10 @@ rule merge:
         models=as_json(model_facts()),
         species=as_json(SPECIES),
         seeds=as_json(STUDY.seeds),
+        folds=as_json(FOLDS),
         settings=scoring_settings(),
     shell:
         "python {params.script} --results {params.results:q} --models {params.models:q} "
-        "--species {params.species:q} --seeds {params.seeds:q} --settings {params.settings:q} "
-        "--species-table {output.species:q} --models-table {output.models:q} "
+        "--species {params.species:q} --seeds {params.seeds:q} --folds {params.folds:q} --settings {params.settings:q} "
+        "--species-table {output.species:q} --folds-table {output.folds:q} --models-table {output.models:q} "
         "--curves {output.curves:q} --log {log:q}"

@@ -5,23 +5,23 @@
 
 rule train:
     input:
-        train_truth="<results>/dataset/parts/train/truth.json",
-        train_images="<results>/dataset/parts/train/images.csv",
-        validation_truth="<results>/dataset/parts/validation/truth.json",
-        validation_images="<results>/dataset/parts/validation/images.csv",
+        train_truth="<results>/<parts>/train/truth.json",
+        train_images="<results>/<parts>/train/images.csv",
+        validation_truth="<results>/<parts>/validation/truth.json",
+        validation_images="<results>/<parts>/validation/images.csv",
     output:
-        weights="<results>/models/{model}/seed-{seed}/weights.safetensors",
-        model="<results>/models/{model}/seed-{seed}/model.json",
+        weights="<results>/models/{model}/<run>/weights.safetensors",
+        model="<results>/models/{model}/<run>/model.json",
         history=report(
-            "<results>/models/{model}/seed-{seed}/history.csv",
+            "<results>/models/{model}/<run>/history.csv",
             category="Training",
             caption="../report/history.rst",
             labels={"model": "{model}", "seed": "{seed}"},
         ),
     log:
-        "<logs>/train/{model}/seed-{seed}.log",
+        "<logs>/train/{model}/<run>.log",
     benchmark:
-        "<benchmarks>/train/{model}/seed-{seed}.jsonl"
+        "<benchmarks>/train/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(MODELS),
     conda:
@@ -42,8 +42,9 @@ rule train:
         training=training_section(),
         evaluation=detection_terms(),
         species=as_json(SPECIES),
+        fold=lambda wildcards: wildcards.get("fold", 0),
     shell:
-        "python {params.script} --model {params.model:q} --seed {wildcards.seed} "
+        "python {params.script} --model {params.model:q} --seed {wildcards.seed} --fold {params.fold} "
         "--species {params.species:q} --training {params.training:q} "
         "--config {params.config:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "

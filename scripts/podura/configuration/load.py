@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
 from podura.configuration.settings import (
@@ -131,6 +132,8 @@ class _Reading:
         self.check_annotations()
         table, species = self.species()
         images = self.images()
+        if images is not None:
+            self.check_folds(images)
         models = self.models()
         if self.faults or table is None or species is None or images is None or models is None:
             raise UserErrors(self.faults)
@@ -166,6 +169,11 @@ class _Reading:
                 "split.fractions",
                 f"{terms} is {round(total, 6)}, not 1. Write fractions that add up to 1.",
             )
+
+    def check_folds(self, images: Sequence[StudyImage]) -> None:
+        if self.sound("split.by", "split.folds", "split.others_by"):
+            for key, message in fold_faults(self.config["split"], images):
+                self.fault(key, message)
 
     def check_annotations(self) -> None:
         if not self.sound("dataset.annotations.format", "dataset.annotations.path"):

@@ -49,7 +49,10 @@ def painted_settings(values: Mapping[str, Any]) -> PaintedSettings:
 def split_settings(values: Mapping[str, Any]) -> SplitSettings:
     """How slides are dealt to parts."""
     return SplitSettings(
-        by=values["by"], fractions={part: float(values["fractions"][part]) for part in PARTS}
+        by=values["by"],
+        folds=values["folds"],
+        others_by=values["others_by"] or values["by"],
+        fractions={part: float(values["fractions"][part]) for part in PARTS},
     )
 
 

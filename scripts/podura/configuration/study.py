@@ -75,9 +75,15 @@ class PaintedSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """What is never divided (slide, sample or site), and the share of each part."""
+    """What is never divided (slide, sample or site), and the share of each part.
+
+    ``folds`` is their number, "each" for one a group of ``by``, None for a single split; ``others_by``
+    what the parts beside test are made of in a fold.
+    """
 
     by: str
+    folds: int | str | None
+    others_by: str
     fractions: Mapping[str, float]
 
 
@@ -171,3 +177,10 @@ class Study:
     training: TrainingSettings
     evaluation: EvaluationSettings
     merged: dict[str, Any]
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The numbers of the folds, from 1; empty for a single split."""
+        if self.split.folds == "each":
+            return tuple(range(1, 1 + len({getattr(image, self.split.by) for image in self.images})))
+        return tuple(range(1, 1 + int(self.split.folds or 0)))

@@ -1,4 +1,4 @@
-"""The benchmark's figures: one species of one run, all species and runs, and all models."""
+"""The benchmark's tables: of all models, seeds and species, of each fold, and of each model."""
 
 from __future__ import annotations
 
@@ -11,56 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.average_precision import (
-    PrecisionRecall,
-    average_precision,
-    precision_recall,
-)
-from podura.evaluation.ranking import Ranking, ranking
-from podura.evaluation.resampling import (
-    interval,
-    nan_mean,
-    resampled_average_precision,
-    resampled_mean_average_precision,
-    resampled_precision_and_recall,
-    slide_weights,
-)
-from podura.evaluation.thresholds import Threshold, accepted_at, empirical_threshold
-from podura.seeds import generator
-from podura.tables import BENCHMARK_MODELS, BENCHMARK_SPECIES
+from podura.evaluation.resampling import nan_mean, resampled_mean_average_precision
+from podura.evaluation.scoring import ScoreSettings, slide_interval
+from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 
-#: Points of a curve that are kept for drawing.
-CURVE_POINTS = 400
-# The spread between slides shows only where there are two.
-_MIN_SLIDES = 2
-
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Interval = tuple[float, float]
-_NO_INTERVAL: Interval = (math.nan, math.nan)
-
-
-@dataclass(frozen=True)
-class ScoreSettings:
-    """What thresholds and intervals depend on.
-
-    iou_percent: overlap at which thresholds, precision and recall are stated. resamples: how many
-    draws of slides. confidence: of the intervals. random_seed: that of the study.
-    """
-
-    iou_percent: int
-    target_precision: float
-    resamples: int
-    confidence: float
-    random_seed: int
-
-    def slide_weights(self, slides: Sequence[str]) -> Integers:
-        """The resamples of these slides: the same for every model, seed and species of the study."""
-        return slide_weights(
-            slides,
-            resamples=self.resamples,
-            generator=generator(self.random_seed, "resampling of slides"),
-        )
 
 
 @dataclass(frozen=True)
@@ -82,62 +37,6 @@ class ModelFacts:
     peak_memory_mb: float | None = None
 
 
-def score_species(
-    *,
-    model: str,
-    seed: int,
-    species: str,
-    calibration_matches: pd.DataFrame,
-    test_matches: pd.DataFrame,
-    test_slides: Sequence[str],
-    settings: ScoreSettings,
-) -> dict[str, Any]:
-    """All figures of one species in one run, ready for JSON: None is missing, nothing is rounded.
-
-    Holds every column of the table benchmark_species; ``curve``, the test precision-recall curve at
-    the stated IoU as equally long lists recall, precision and score (empty without truth); and
-    ``threshold_evidence``, the counts behind the threshold. test_slides: all slides of the test part
-    in any order. An interval needs two slides to vary between, and is missing with fewer: two with
-    truth for average precision and recall, two with accepted detections for precision.
-    """
-    slides = sorted(set(test_slides))
-    test = ranking(test_matches, species)
-    calibration = ranking(calibration_matches, species)
-    weights = settings.slide_weights(slides)
-    scores = average_precision(test)
-    draws = resampled_average_precision(test, 50, slides, weights)
-    low, high = _interval(draws, test.truth_slides, settings)
-    found = empirical_threshold(
-        calibration,
-        iou_percent=settings.iou_percent,
-        target_precision=settings.target_precision,
-    )
-    fields = {
-        "model": model,
-        "seed": seed,
-        "species": species,
-        "n_slides": len(set(test.truth_slides)),
-        "n_truth": test.n_truth,
-        "n_detections": len(test.scores),
-        "ap50": scores.ap50,
-        "ap50_95": scores.ap50_95,
-        "ap50_voc": scores.ap50_voc,
-        "ap50_low": low,
-        "ap50_high": high,
-        "threshold": found.threshold,
-        "threshold_status": found.status,
-        "calibration_n": found.n,
-        "calibration_errors": found.errors,
-        "precision_lower": found.precision_lower,
-        **_test_at_threshold(test, found.threshold, slides, weights, settings),
-    }
-    return {
-        **{name: _json(value) for name, value in fields.items()},
-        "curve": _curve(precision_recall(test, settings.iou_percent)),
-        "threshold_evidence": _evidence(found, calibration, test, settings),
-    }
-
-
 def species_table(
     scores: Iterable[Mapping[str, Any]], *, models: Sequence[str], species: Sequence[str]
 ) -> pd.DataFrame:
@@ -147,6 +46,18 @@ def species_table(
         key=lambda row: (models.index(row["model"]), row["seed"], species.index(row["species"])),
     )
     return BENCHMARK_SPECIES.frame([{name: row[name] for name in BENCHMARK_SPECIES.names} for row in rows])
+
+
+def folds_table(
+    scores: Iterable[Mapping[str, Any]], *, models: Sequence[str], species: Sequence[str]
+) -> pd.DataFrame:
+    """The table benchmark_folds from ``score_species``, in the order of ``species_table``, by fold last."""
+    keys = ("model", "seed", "species")
+    rows = [{**{key: score[key] for key in keys}, **fold} for score in scores for fold in score["folds"]]
+    rows.sort(
+        key=lambda row: (models.index(row["model"]), row["seed"], row["fold"], species.index(row["species"]))
+    )
+    return BENCHMARK_FOLDS.frame(rows)
 
 
 def models_table(
@@ -194,7 +105,8 @@ def _model_row(
         for seed in seeds
     ]
     low_high, low_high_95 = (
-        _interval(nan_mean(np.array(of_seeds)), slides, settings) for of_seeds in zip(*draws, strict=True)
+        slide_interval(nan_mean(np.array(of_seeds)), slides, settings)
+        for of_seeds in zip(*draws, strict=True)
     )
     return {
         "model": facts.model,
@@ -221,86 +133,5 @@ def _model_row(
     }
 
 
-def _test_at_threshold(
-    test: Ranking,
-    threshold: float | None,
-    slides: Sequence[str],
-    weights: Integers,
-    settings: ScoreSettings,
-) -> dict[str, float]:
-    """Precision and recall on test with their intervals; all missing without threshold or truth."""
-    precision = recall = math.nan
-    of_precision = of_recall = _NO_INTERVAL
-    if threshold is not None and test.n_truth:
-        accepted = accepted_at(test, threshold, iou_percent=settings.iou_percent)
-        precision, recall = accepted.precision, accepted.recall
-        draws = resampled_precision_and_recall(test, threshold, settings.iou_percent, slides, weights)
-        of_precision = _interval(draws[0], accepted.slides, settings)
-        of_recall = _interval(draws[1], test.truth_slides, settings)
-    return {
-        "test_precision": precision,
-        "test_precision_low": of_precision[0],
-        "test_precision_high": of_precision[1],
-        "test_recall": recall,
-        "test_recall_low": of_recall[0],
-        "test_recall_high": of_recall[1],
-    }
-
-
-def _interval(draws: Floats, of_slides: Iterable[str], settings: ScoreSettings) -> Interval:
-    """The interval of resampled values of things that lie on these slides."""
-    if len(set(of_slides)) < _MIN_SLIDES:
-        return _NO_INTERVAL
-    return interval(draws, settings.confidence)
-
-
-def _evidence(
-    found: Threshold, calibration: Ranking, test: Ranking, settings: ScoreSettings
-) -> dict[str, Any]:
-    """The counts behind a threshold, on calibration and on test."""
-    evidence: dict[str, Any] = {
-        "iou": settings.iou_percent / 100,
-        "target_precision": settings.target_precision,
-        "calibration_n_slides": len(set(calibration.truth_slides)),
-        "calibration_n_truth": calibration.n_truth,
-        "calibration_n_detections": len(calibration.scores),
-        "calibration_recall": None,
-        "test_n": None,
-        "test_errors": None,
-    }
-    if found.threshold is None:
-        return evidence
-    on_calibration = accepted_at(calibration, found.threshold, iou_percent=settings.iou_percent)
-    on_test = accepted_at(test, found.threshold, iou_percent=settings.iou_percent)
-    return evidence | {
-        "calibration_recall": _json(on_calibration.recall),
-        "test_n": on_test.n,
-        "test_errors": on_test.errors,
-    }
-
-
-def _curve(curve: PrecisionRecall) -> dict[str, list[float]]:
-    """The curve for drawing: of a long one, points at even distances along its line."""
-    if not curve.n_truth:
-        return {"recall": [], "precision": [], "score": []}
-    recall, precision = curve.recall, curve.precision
-    kept = np.arange(len(recall))
-    if len(kept) > CURVE_POINTS:
-        moved = np.abs(np.diff(recall, prepend=0.0)) + np.abs(np.diff(precision, prepend=1.0))
-        length = np.cumsum(moved)
-        steps = np.linspace(length[0], length[-1], CURVE_POINTS)
-        # Rounding may put the last step past the end, which must stay.
-        kept = np.unique(np.append(np.searchsorted(length, steps[:-1]), len(length) - 1))
-    return {
-        "recall": recall[kept].tolist(),
-        "precision": precision[kept].tolist(),
-        "score": curve.scores[kept].tolist(),
-    }
-
-
 def _deviation(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
-
-
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value

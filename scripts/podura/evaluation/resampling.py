@@ -88,19 +88,24 @@ def resampled_mean_average_precision(
 
 
 def resampled_precision_and_recall(
-    ranked: Ranking,
-    threshold: float,
+    folds: Sequence[tuple[Ranking, float | None]],
     iou_percent: int,
     slides: Sequence[str],
     weights: Integers,
 ) -> tuple[Floats, Floats]:
-    """Precision and recall at a threshold in each resample; NaN where it accepts or holds nothing."""
+    """Precision and recall in each resample; NaN where it accepts or holds nothing.
+
+    ``folds``: the ranking of each fold and its threshold; one without a threshold accepts nothing.
+    """
     row = iou_index(iou_percent)
-    above = ranked.scores >= threshold
-    right = weights @ slide_counts(ranked.detection_slides[ranked.right[row] & above], slides)
-    wrong = weights @ slide_counts(ranked.detection_slides[ranked.wrong[row] & above], slides)
-    truths = weights @ slide_counts(ranked.truth_slides, slides)
-    return _share(right, right + wrong), _share(right, truths)
+    right, wrong, truths = (np.zeros(len(slides), dtype=np.int64) for _ in range(3))
+    for ranked, threshold in folds:
+        truths += slide_counts(ranked.truth_slides, slides)
+        if threshold is not None:
+            above = ranked.scores >= threshold
+            right += slide_counts(ranked.detection_slides[ranked.right[row] & above], slides)
+            wrong += slide_counts(ranked.detection_slides[ranked.wrong[row] & above], slides)
+    return _share(weights @ right, weights @ (right + wrong)), _share(weights @ right, weights @ truths)
 
 
 def interval(values: Floats, confidence: float) -> tuple[float, float]:

@@ -145,8 +145,8 @@ def _species_title(
 
 
 @styled
-def learning_figure(histories: Mapping[tuple[str, int], pd.DataFrame], models_table: pd.DataFrame) -> Figure:
-    """Validation mAP and training loss by epoch: a column a detector, a line a seed.
+def learning_figure(histories: Mapping[tuple[str, str], pd.DataFrame], models_table: pd.DataFrame) -> Figure:
+    """Validation mAP and training loss by epoch: a column a detector, a line a run.
 
     A marker stands at the epoch whose weights were kept.
     """

@@ -76,6 +76,7 @@ def _context(results: Results) -> dict[str, Any]:
         "species_options": [(code, names.get(code, code)) for code in codes],
         "first_model": detectors["model"].iloc[0] if len(rows) > _ROWS_AT_ONCE else "",
         "parts": summary.part_rows(results),
+        "n_folds": summary.n_folds(results),
         "species_counts": summary.species_count_rows(results),
         "problems": summary.problem_rows(results),
         "n_problems": len(results.problems),

@@ -30,11 +30,15 @@ def read_results(
         }
         for row in species_table.to_dict("records")
     ]
+    split = tables.SPLIT.read_csv(folder / "dataset/split.csv")
+    folds = sorted(set(split["fold"]))
     histories = {}
     for model, seed in species_table[["model", "seed"]].drop_duplicates().itertuples(index=False):
-        # Controls are not trained.
-        if (history := folder / f"models/{model}/seed-{seed}/history.csv").is_file():
-            histories[(model, int(seed))] = tables.HISTORY.read_csv(history)
+        for fold in folds:
+            run = tables.run_folder(int(seed), int(fold))
+            # Controls are not trained.
+            if (history := folder / f"models/{model}/{run}/history.csv").is_file():
+                histories[(model, run)] = tables.HISTORY.read_csv(history)
     counts = tables.SPLIT_REPORT.read_csv(folder / "dataset/counts.csv")
     return Results(
         species_table=species_table,
@@ -42,7 +46,7 @@ def read_results(
         scores=scores,
         histories=histories,
         problems=tables.PROBLEMS.read_csv(folder / "dataset/problems.csv"),
-        split=tables.SPLIT.read_csv(folder / "dataset/split.csv"),
+        split=split,
         counts=counts.rename(columns={"n_truth": "n_specimens"}),
         species_list=species_list,
         config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),

@@ -16,7 +16,7 @@ from podura import tables
 TRUTH_CONTROL = "control_truth"
 SHUFFLED_CONTROL = "control_shuffled"
 
-COUNT_COLUMNS = ("part", "species", "n_images", "n_slides", "n_specimens")
+COUNT_COLUMNS = ("fold", "part", "species", "n_images", "n_slides", "n_specimens")
 
 _BINOMIAL = re.compile(r"[A-Z][a-zäöüé-]+( [a-zäöüé-]{3,})+")
 _OPEN_NAME = re.compile(r"([A-Z][a-zäöüé-]+)( (?:sp|spp|cf|aff|gr)\..*)")
@@ -29,8 +29,9 @@ class Results:
     scores: for each model × seed × species all columns of ``tables.BENCHMARK_SPECIES`` and
     ``curve``, a dict of the equally long lists ``recall``, ``precision`` and ``score`` (test slides,
     the stated IoU; empty without truth).
-    histories: a ``tables.HISTORY`` frame for each (model, seed); detectors only.
-    counts: a frame with ``COUNT_COLUMNS``, one row a part × species.
+    histories: a ``tables.HISTORY`` frame for each (model, run), a run being named as its folder
+    (``tables.run_folder``); detectors only.
+    counts: a frame with ``COUNT_COLUMNS``, one row a fold × part × species.
     species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
     overlays: captions and JPEG files of images with boxes drawn on them.
 
@@ -40,7 +41,7 @@ class Results:
     species_table: pd.DataFrame
     models_table: pd.DataFrame
     scores: Sequence[Mapping[str, Any]]
-    histories: Mapping[tuple[str, int], pd.DataFrame]
+    histories: Mapping[tuple[str, str], pd.DataFrame]
     problems: pd.DataFrame
     split: pd.DataFrame
     counts: pd.DataFrame

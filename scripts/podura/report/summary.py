@@ -272,35 +272,50 @@ def facts(results: Results) -> str:
 
 
 def part_rows(results: Results) -> list[dict[str, str]]:
-    """Slides, images and specimens of each part."""
+    """Slides, images and specimens of each part; with folds the least and the most of a fold."""
+    counts = results.counts.groupby(["fold", "part"])["n_specimens"].sum()
     rows = []
     for part in PARTS:
-        images = results.split[results.split["part"] == part]
-        specimens = results.counts.loc[results.counts["part"] == part, "n_specimens"]
+        folds = results.split[results.split["part"] == part].groupby("fold")
+        specimens = counts[counts.index.get_level_values("part") == part]
         rows.append(
             {
                 "part": part,
-                "slides": count(images["slide"].nunique()),
-                "images": count(images["image"].nunique()),
-                "specimens": count(specimens.sum()) if len(specimens) else MISSING,
+                "slides": _counts(folds["slide"].nunique()),
+                "images": _counts(folds["image"].nunique()),
+                "specimens": _counts(specimens) if len(specimens) else MISSING,
             }
         )
     return rows
 
 
+def n_folds(results: Results) -> int:
+    """The number of folds of the study, 0 for a single split."""
+    return int(results.split["fold"].max()) if len(results.split) else 0
+
+
+def _counts(numbers: pd.Series) -> str:
+    """A number of things, or the least and the most where folds differ."""
+    if numbers.empty:
+        return count(0)
+    least, most = int(numbers.min()), int(numbers.max())
+    return count(least) if least == most else f"{count(least)} to {count(most)}"
+
+
 def species_count_rows(results: Results) -> list[dict[str, Any]]:
-    """Specimens (and slides) of each species in each part."""
-    counts = results.counts.set_index(["species", "part"])
+    """Specimens (and slides) of each species in each part; with folds the least and most of a fold."""
+    by_cell = dict(tuple(results.counts.groupby(["species", "part"])))
     facts = {str(s["code"]): s for s in results.species_list}
     names = full_names(results.species_list)
     rows = []
     for code in species_codes(results.species_list, results.counts):
         cells = []
         for part in PARTS:
-            if (code, part) in counts.index:
-                row = counts.loc[(code, part)]
-                slides = f"on {plural(int(row['n_slides']), 'slide')}" if row["n_specimens"] else ""
-                cells.append({"text": count(row["n_specimens"]), "note": slides})
+            if (code, part) in by_cell:
+                of_cell = by_cell[(code, part)]
+                slides = _counts(of_cell["n_slides"])
+                on = f"on {slides} {'slide' if slides == '1' else 'slides'}"
+                cells.append({"text": _counts(of_cell["n_specimens"]), "note": on if slides != "0" else ""})
             else:
                 cells.append({"text": MISSING, "note": ""})
         rows.append(

@@ -5,6 +5,7 @@ write it, TSV. Every writer is atomic (a file appears whole or not at all) and d
 """
 
 from podura.tables.catalogue import (
+    BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
     BENCHMARK_SPECIES,
     BOX_COLUMNS,
@@ -23,9 +24,11 @@ from podura.tables.catalogue import (
     SPLIT_REPORT,
 )
 from podura.tables.files import read_json, whole_file, write_json, write_text
+from podura.tables.places import part_folder, run_folder
 from podura.tables.table import Column, Kind, Table
 
 __all__ = [
+    "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
     "BENCHMARK_SPECIES",
     "BOX_COLUMNS",
@@ -45,7 +48,9 @@ __all__ = [
     "Column",
     "Kind",
     "Table",
+    "part_folder",
     "read_json",
+    "run_folder",
     "whole_file",
     "write_json",
     "write_text",

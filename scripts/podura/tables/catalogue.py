@@ -72,7 +72,7 @@ PROBLEMS = Table(
 
 SPLIT = Table(
     "split",
-    "one row an image: the part that its slide plays",
+    "one row an image (with folds, one a fold): the part that its slide plays",
     (
         Column("image", "string", "image, as in images.tsv"),
         Column("slide", "string", "slide"),
@@ -83,8 +83,9 @@ SPLIT = Table(
 
 SPLIT_REPORT = Table(
     "split_report",
-    "one row a part × species: what the split gave to the part",
+    "one row a fold × part × species: what the split gave to the part",
     (
+        Column("fold", "integer", "fold, 0 where there are no folds"),
         Column("part", "string", "train, validation, calibration or test"),
         Column("species", "string", "species code"),
         Column("n_slides", "integer", "slides of the part with this species"),
@@ -188,7 +189,8 @@ BENCHMARK_SPECIES = Table(
         Column(
             "threshold",
             "number",
-            "score threshold; missing where none reaches the target precision",
+            "score threshold; missing where none reaches the target precision; with folds the middle one of "
+            "the folds, each of which is used on its own test slides",
         ),
         Column(
             "threshold_status",
@@ -209,6 +211,30 @@ BENCHMARK_SPECIES = Table(
         Column("test_recall", "number", "recall on test at the threshold"),
         Column("test_recall_low", "number", "lower end of its interval over slides"),
         Column("test_recall_high", "number", "upper end of its interval over slides"),
+    ),
+)
+
+BENCHMARK_FOLDS = Table(
+    "benchmark_folds",
+    "one row a model × seed × fold × species: the test slides of one fold",
+    (
+        Column("model", "string", "model, as in models.yaml"),
+        Column("seed", "integer", "seed of the run"),
+        Column("fold", "integer", "fold, 0 where there are no folds"),
+        Column("species", "string", "species code"),
+        Column("n_slides", "integer", "test slides of the fold with this species"),
+        Column("n_truth", "integer", "test specimens (ignored ones aside)"),
+        Column("n_detections", "integer", "test detections of this species above the floor"),
+        Column("ap50", "number", "average precision at IoU 0.5 on the fold's test slides"),
+        Column("ap50_95", "number", "average precision, mean over IoU 0.50:0.95"),
+        Column("threshold", "number", "score threshold; missing where none reaches the target precision"),
+        Column("threshold_status", "string", "as in species.csv"),
+        Column("calibration_n", "integer", "calibration detections at or above the threshold"),
+        Column("calibration_errors", "integer", "those of them that are wrong"),
+        Column("test_n", "integer", "test detections at or above the threshold"),
+        Column("test_errors", "integer", "those of them that are wrong"),
+        Column("test_precision", "number", "precision on the fold's test slides at the threshold"),
+        Column("test_recall", "number", "recall on the fold's test slides at the threshold"),
     ),
 )
 
@@ -263,5 +289,6 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     SPLIT_REPORT,
     HISTORY,
     BENCHMARK_SPECIES,
+    BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
 )

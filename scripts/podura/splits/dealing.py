@@ -1,15 +1,13 @@
-"""Which slide plays which part: train, validation, calibration or test.
+"""Dealing whole slides, samples or sites to parts, once.
 
-Groups (slides, samples or sites) are never divided. How whole groups are dealt to parts so that each
-part has its fraction of every species is in ``stratification``.
+How whole groups are dealt so that each part has its fraction of every species is in ``stratification``;
+dealing so that every slide is tested once is in ``folds``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,42 +29,94 @@ def split_slides(
     by: Grouping,
     fractions: Mapping[str, float],
     random_seed: int,
+    keep: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Deal whole groups to parts, stratified by species; returns tables.SPLIT, by image name.
+    """Deal whole groups to parts, stratified by species; returns tables.SPLIT by image name, fold 0.
 
     ``images`` is a frame as of ``annotations.dataset.image_frame``, ``truth`` as of ``truth_frame``
     (ignored boxes do not count). ``fractions`` gives each part's share; parts with 0 are left out.
-    A part fixed in the column ``part`` stays; one fixed image fixes its group. The order of rows is of
-    no importance; the same seed gives the same split.
+    A part fixed in the column ``part`` stays; one fixed image fixes its group. ``keep`` is an earlier
+    split of the study: its groups stay where they are, and only new ones are dealt. The order of rows
+    is of no importance; the same seed gives the same split.
 
     Raises UserErrors for bad fractions, groups that are unknown, divided or fixed to two parts, and
     fewer groups than parts.
     """
-    parts, shares = _parts_and_shares(fractions)
+    parts, shares = parts_and_shares(fractions)
     images = images.sort_values("image", ignore_index=True)
-    groups = _groups(images, by)
+    groups = groups_of(images, by)
     fixed = _fixed_parts(images, groups, parts, by)
+    fixed = with_kept(fixed, kept_groups(images, groups, keep, "part", by), by)
+    part = deal(images, truth, groups, parts, shares, fixed, np.random.default_rng(random_seed), by)
+    return tables.SPLIT.frame(
+        pd.DataFrame({"image": images["image"], "slide": images["slide"], "part": part, "fold": 0})
+    )
+
+
+def deal(
+    images: pd.DataFrame,
+    truth: pd.DataFrame,
+    groups: pd.Series,
+    parts: Sequence[str],
+    shares: Floats,
+    fixed: Mapping[str, str],
+    rng: np.random.Generator,
+    by: Grouping,
+) -> list[str]:
+    """The part of each image: ``fixed`` groups where they are, the others dealt by ``stratify``.
+
+    Raises UserError where there are fewer groups than parts.
+    """
     names = sorted(set(groups))
     number = groups.map({name: index for index, name in enumerate(names)}).to_numpy(dtype=np.int64)
     assigned = np.array([parts.index(fixed[n]) if n in fixed else -1 for n in names], dtype=np.int64)
     _require_enough_groups(assigned, parts, by)
-    boxes = _boxes_by_species(images, truth, number, len(names))
+    boxes = boxes_by_species(images, truth, number, len(names))
     n_images = np.bincount(number, minlength=len(names))
-    rng = np.random.default_rng(random_seed)
     assigned = stratify(boxes, n_images, assigned, shares, [_ABSENT_FROM[p] for p in parts], rng)
-    return tables.SPLIT.frame(
-        pd.DataFrame(
-            {
-                "image": images["image"],
-                "slide": images["slide"],
-                "part": [parts[index] for index in assigned[number]],
-                "fold": 0,
-            }
+    return [parts[index] for index in assigned[number]]
+
+
+def kept_groups(
+    images: pd.DataFrame, groups: pd.Series, keep: pd.DataFrame | None, column: str, by: Grouping
+) -> dict[str, str]:
+    """What the column of an earlier split says of each group that it knows.
+
+    Raises UserErrors where a group holds images that the earlier split had given different values.
+    """
+    if keep is None:
+        return {}
+    earlier = images["image"].map(dict(zip(keep["image"], keep[column], strict=True)))
+    known = earlier.notna()
+    values = earlier[known].groupby(groups[known]).unique()
+    divided = values[values.map(len) > 1]
+    if len(divided):
+        raise UserErrors(
+            [
+                f"The {by} '{group}' holds images that the split of the existing results has in "
+                f"{' and '.join(sorted(map(str, found)))}. Results stay with their split: undo the change, "
+                "or give the study another name."
+                for group, found in divided.items()
+            ]
         )
-    )
+    return {str(group): found[0] for group, found in values.items()}
 
 
-def _parts_and_shares(fractions: Mapping[str, float]) -> tuple[list[str], Floats]:
+def with_kept(fixed: Mapping[str, str], kept: Mapping[str, str], by: Grouping) -> dict[str, str]:
+    """Fixed parts and those of the earlier split; raises UserErrors where the two contradict."""
+    faults = [
+        f"The {by} '{group}' is fixed to {part}, but the existing results have it in {kept[group]}. "
+        "Results stay with their split: undo the change, or give the study another name."
+        for group, part in fixed.items()
+        if kept.get(group, part) != part
+    ]
+    if faults:
+        raise UserErrors(faults)
+    return {**kept, **fixed}
+
+
+def parts_and_shares(fractions: Mapping[str, float]) -> tuple[list[str], Floats]:
+    """The parts that have a share, in their order, and the shares. Raises UserError for bad fractions."""
     unknown = [part for part in fractions if part not in tables.PARTS]
     if unknown:
         raise UserError(
@@ -82,7 +132,7 @@ def _parts_and_shares(fractions: Mapping[str, float]) -> tuple[list[str], Floats
     return parts, np.array([fractions[part] for part in parts])
 
 
-def _groups(images: pd.DataFrame, by: Grouping) -> pd.Series:
+def groups_of(images: pd.DataFrame, by: Grouping) -> pd.Series:
     """The group of each image. Raises UserErrors where it is missing or where a slide is in two."""
     groups = images[by]
     missing = images.loc[groups.isna() | (groups == ""), "image"]
@@ -147,7 +197,8 @@ def _require_enough_groups(assigned: Integers, parts: Sequence[str], by: Groupin
     )
 
 
-def _boxes_by_species(images: pd.DataFrame, truth: pd.DataFrame, number: Integers, n_groups: int) -> Floats:
+def boxes_by_species(images: pd.DataFrame, truth: pd.DataFrame, number: Integers, n_groups: int) -> Floats:
+    """Boxes that count, groups × species (each with one at least); ``number``: the group of each image."""
     counted = truth[~truth["ignore"].astype(bool)]
     group = counted["image"].map(dict(zip(images["image"], number, strict=True)))
     if group.isna().any():
@@ -156,72 +207,3 @@ def _boxes_by_species(images: pd.DataFrame, truth: pd.DataFrame, number: Integer
     boxes = np.zeros((n_groups, len(species)))
     np.add.at(boxes, (group.to_numpy(dtype=np.int64), codes), 1.0)
     return boxes
-
-
-def split_report(
-    split: pd.DataFrame, truth: pd.DataFrame, species: Sequence[str], fractions: Mapping[str, float]
-) -> pd.DataFrame:
-    """What each part holds of each species, as tables.SPLIT_REPORT: parts × species, in their order.
-
-    ``message`` says in words where a species of the study is absent from a part.
-    """
-    counted = truth[~truth["ignore"].astype(bool)]
-    part_of = split.set_index("image")["part"]
-    part = counted["image"].map(part_of)
-    rows = []
-    for name in (p for p in tables.PARTS if fractions.get(p, 0) > 0):
-        for code in species:
-            of_species = counted[counted["species"] == code]
-            here = of_species[part[of_species.index] == name]
-            rows.append(
-                {
-                    "part": name,
-                    "species": code,
-                    "n_slides": here["slide"].nunique(),
-                    "n_images": here["image"].nunique(),
-                    "n_truth": len(here),
-                    "share": len(here) / len(of_species) if len(of_species) else None,
-                    "fraction": fractions[name],
-                    "message": _absence(code, name, here, of_species),
-                }
-            )
-    return tables.SPLIT_REPORT.frame(rows)
-
-
-def _absence(code: str, part: str, here: pd.DataFrame, of_species: pd.DataFrame) -> str | None:
-    if len(here):
-        return None
-    if not len(of_species):
-        return f"{code} has no box in the whole study."
-    slides = of_species["slide"].nunique()
-    return (
-        f"{code} is absent from {part}: the study has it on {slides} slide(s) only, too few or too "
-        "unevenly spread for every part."
-    )
-
-
-def part_truth(coco: Mapping[str, Any], split: pd.DataFrame, part: str) -> dict[str, Any]:
-    """The COCO dictionary of one part: its images and their annotations, with the same ids."""
-    names = set(split.loc[split["part"] == part, "image"])
-    images = [image for image in coco["images"] if image["file_name"] in names]
-    ids = {image["id"] for image in images}
-    annotations = [entry for entry in coco["annotations"] if entry["image_id"] in ids]
-    return deepcopy({**coco, "images": images, "annotations": annotations})
-
-
-def part_images(
-    coco: Mapping[str, Any], split: pd.DataFrame, part: str, paths: Mapping[str, Path | str]
-) -> pd.DataFrame:
-    """The images of one part as tables.PART_IMAGES; ``paths`` gives the file of each image name."""
-    return tables.PART_IMAGES.frame(
-        [
-            {
-                "image": image["file_name"],
-                "path": str(paths[image["file_name"]]),
-                "slide": image["slide"],
-                "width": image["width"],
-                "height": image["height"],
-            }
-            for image in part_truth({**coco, "annotations": []}, split, part)["images"]
-        ]
-    )
