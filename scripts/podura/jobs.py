@@ -42,6 +42,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers
     )
     logging.captureWarnings(True)
+    # It tells of every table of every font that it puts into a figure.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     try:
         main(namespace)
     except UserError as error:
