@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from podura.report.pens import dashed_box, draw_label, label_size
 from podura.tables import BOX_COLUMNS
 
 #: Okabe-Ito colours, apart for colour-blind eyes; line styles differ as well.
@@ -17,6 +18,7 @@ RIGHT, WRONG, MISSED = "#0072B2", "#D55E00", "#009E73"
 #: Where a species has no threshold, detections are shown from this score on.
 PLAIN_SCORE = 0.5
 _WIDTH = 760  # pixels of the page's column
+_LABEL = 13  # pixels of a label's letters
 
 
 def choose_images(matches: pd.DataFrame, count: int) -> list[str]:
@@ -62,12 +64,12 @@ def draw_overlay(pixels: NDArray[np.uint8], rows: pd.DataFrame) -> bytes:
     scale = min(1.0, _WIDTH / pixels.shape[1])
     picture = Image.fromarray(pixels)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=13)
+    pen = ImageDraw.Draw(picture)
     for row in rows.to_dict("records"):
         box = [float(row[name]) * scale for name in BOX_COLUMNS]
         if row["state"] == "missed":
-            _dashed(pen, box, MISSED)
-            _label(pen, font, box, f"{row['species']} missed", MISSED, picture.size)
+            dashed_box(pen, box, MISSED)
+            _label(pen, box, f"{row['species']} missed", MISSED)
         else:
             colour = RIGHT if row["state"] == "right" else WRONG
             pen.rectangle(box, outline=colour, width=2)
@@ -75,37 +77,15 @@ def draw_overlay(pixels: NDArray[np.uint8], rows: pd.DataFrame) -> bytes:
                 inner = [box[0] + 4, box[1] + 4, box[2] - 4, box[3] - 4]
                 if inner[0] < inner[2] and inner[1] < inner[3]:
                     pen.rectangle(inner, outline=colour, width=1)
-            _label(pen, font, box, f"{row['species']} {row['score']:.2f}", colour, picture.size)
+            _label(pen, box, f"{row['species']} {row['score']:.2f}", colour)
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=85)
     return buffer.getvalue()
 
 
-def _dashed(pen: ImageDraw.ImageDraw, box: Sequence[float], colour: str, dash: float = 7) -> None:
-    left, top, right, bottom = box
-    for start, end in (
-        ((left, top), (right, top)),
-        ((right, top), (right, bottom)),
-        ((right, bottom), (left, bottom)),
-        ((left, bottom), (left, top)),
-    ):
-        a, b = np.array(start), np.array(end)
-        length = float(np.hypot(*(b - a))) or 1.0
-        for at in np.arange(0, length, 2 * dash):
-            first, last = a + (b - a) * at / length, a + (b - a) * min(at + dash, length) / length
-            pen.line([*first, *last], fill=colour, width=2)
-
-
-def _label(
-    pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    box: Sequence[float],
-    text: str,
-    colour: str,
-    size: tuple[int, int],
-) -> None:
-    width = pen.textlength(text, font=font)
-    x = max(0.0, min(box[0], size[0] - width - 4))
-    y = box[1] - 17 if box[1] >= 17 else min(box[3], size[1] - 17)
-    pen.rectangle([x, y, x + width + 4, y + 16], fill=colour)
-    pen.text((x + 2, y), text, fill="white", font=font)
+def _label(pen: ImageDraw.ImageDraw, box: Sequence[float], text: str, colour: str) -> None:
+    width, height = label_size(text, _LABEL)
+    right, bottom = pen.im.size  # type: ignore[union-attr]
+    x = max(0.0, min(box[0], right - width))
+    y = box[1] - height if box[1] >= height else min(box[3], bottom - height)
+    draw_label(pen, (x, y), text, colour, _LABEL)

@@ -19,6 +19,11 @@ SHUFFLED_CONTROL = "control_shuffled"
 COUNT_COLUMNS = ("fold", "part", "species", "n_images", "n_slides", "n_specimens")
 
 _BINOMIAL = re.compile(r"[A-Z][a-zäöüé-]+( [a-zäöüé-]{3,})+")
+# English names of what is counted look like binomials: "Mast cell" is none.
+_NO_EPITHET = re.compile(
+    r"animals?|blood|bod(y|ies)|bubbles?|cells?|cocoons?|debris|eggs?|fibres?|juveniles?|larvae?|mites?"
+    r"|nymphs?|others?|platelets?|pollen|pupae?|skins?|specimens?|spores?|unknown"
+)
 _OPEN_NAME = re.compile(r"([A-Z][a-zäöüé-]+)( (?:sp|spp|cf|aff|gr)\..*)")
 
 
@@ -89,7 +94,7 @@ def seed_means(species_table: pd.DataFrame, column: str) -> dict[str, list[float
 
 def is_binomial(name: str) -> bool:
     """Whether a name is genus and species (and perhaps subspecies), to be set in italics as a whole."""
-    return _BINOMIAL.fullmatch(name) is not None
+    return _BINOMIAL.fullmatch(name) is not None and not _NO_EPITHET.fullmatch(name.split()[-1])
 
 
 def name_parts(name: str) -> list[tuple[str, bool]]:

@@ -29,10 +29,10 @@ PAPER = "#ffffff"
 
 # Okabe & Ito 2008, "Color universal design": told apart with any colour vision; the marker and the
 # order tell them apart in grey print. Yellow is left out: it vanishes on white.
-_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", ">")
 #: So many detectors get a colour and a marker of their own; more could not be told apart.
-DISTINCT = len(_HUES)
+DISTINCT = len(HUES)
 
 # In a page these colours follow the page's light or dark theme (resources/report/page.css).
 _THEMED = {
@@ -110,7 +110,7 @@ def model_styles(models_table: pd.DataFrame) -> dict[str, ModelStyle]:
     styles = {}
     for place, row in res.ordered_models(models_table, "detector").iterrows():
         distinct = int(str(place)) < DISTINCT
-        color, marker = (_HUES[int(str(place))], _MARKERS[int(str(place))]) if distinct else (OTHER, "o")
+        color, marker = (HUES[int(str(place))], _MARKERS[int(str(place))]) if distinct else (OTHER, "o")
         styles[str(row["model"])] = ModelStyle(
             str(row["label"]), color, marker, "-", control=False, distinct=distinct
         )

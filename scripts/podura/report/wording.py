@@ -84,6 +84,22 @@ def listing(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def faults_by_image(problems: pd.DataFrame) -> dict[str, list[str]]:
+    """For each image that has any, its faults in sentences, from a frame as tables.PROBLEMS."""
+    found: dict[str, list[str]] = {}
+    for fault in problems[problems["image"].notna()].to_dict("records"):
+        where = "" if pd.isna(fault["row"]) else f" ({fault['row']})"
+        found.setdefault(str(fault["image"]), []).append(
+            f"{kind_words(fault['kind'])}, {fault['treatment']}{where}: {fault['message']}"
+        )
+    return found
+
+
+def kind_words(kind: Any) -> str:
+    """A kind of fault as words: ``partly outside``."""
+    return str(kind).replace("_", " ")
+
+
 def verdict(results: Results) -> list[str]:
     """Sentences that answer "which detector?" from the table of models."""
     detectors = ordered_models(results.models_table, "detector")

@@ -17,14 +17,18 @@ from podura.tables.catalogue import (
     MATCHES,
     PART_IMAGES,
     PARTS,
+    PICTURES,
     PROBLEMS,
     PUBLIC_TABLES,
+    SITE_COUNTS,
+    SIZES,
+    SLIDE_COUNTS,
     SPECIES,
     SPLIT,
     SPLIT_REPORT,
 )
-from podura.tables.files import read_json, whole_file, write_json, write_text
 from podura.tables.places import part_folder, run_folder
+from podura.tables.files import read_json, whole_file, whole_folder, write_json, write_text
 from podura.tables.table import Column, Kind, Table
 
 __all__ = [
@@ -40,8 +44,12 @@ __all__ = [
     "MATCHES",
     "PARTS",
     "PART_IMAGES",
+    "PICTURES",
     "PROBLEMS",
     "PUBLIC_TABLES",
+    "SITE_COUNTS",
+    "SIZES",
+    "SLIDE_COUNTS",
     "SPECIES",
     "SPLIT",
     "SPLIT_REPORT",
@@ -52,6 +60,7 @@ __all__ = [
     "read_json",
     "run_folder",
     "whole_file",
+    "whole_folder",
     "write_json",
     "write_text",
 ]

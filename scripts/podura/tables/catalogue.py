@@ -97,6 +97,79 @@ SPLIT_REPORT = Table(
     ),
 )
 
+SLIDE_COUNTS = Table(
+    "slide_counts",
+    "one row a slide × species, zeros included",
+    (
+        Column("slide", "string", "slide"),
+        Column("sample", "string", "sample of the slide", optional=True),
+        Column("site", "string", "site of the slide", optional=True),
+        Column(
+            "part",
+            "string",
+            "part that the slide plays; with folds one for each fold, separated by |",
+            optional=True,
+        ),
+        Column("n_images_all", "integer", "images of the slide"),
+        Column("species", "string", "species code"),
+        Column("n_images", "integer", "images of the slide with this species"),
+        Column("n_truth", "integer", "specimens (ignored ones aside)"),
+        Column("n_ignored", "integer", "ignored specimens"),
+    ),
+)
+
+SITE_COUNTS = Table(
+    "site_counts",
+    "one row a site × species, zeros included; no row where no site is told",
+    (
+        Column("site", "string", "site; empty for images without one", optional=True),
+        Column("n_slides_all", "integer", "slides of the site"),
+        Column("n_images_all", "integer", "images of the site"),
+        Column("species", "string", "species code"),
+        Column("n_slides", "integer", "slides of the site with this species"),
+        Column("n_images", "integer", "images of the site with this species"),
+        Column("n_truth", "integer", "specimens (ignored ones aside)"),
+        Column("n_ignored", "integer", "ignored specimens"),
+    ),
+)
+
+SIZES = Table(
+    "sizes",
+    "one row a species × measure × unit: how large the boxes are (ignored ones aside)",
+    (
+        Column("species", "string", "species code"),
+        Column("measure", "string", "width, height or longer_side of the box"),
+        Column(
+            "unit",
+            "string",
+            "px, µm (where um_per_pixel is known), or share of the longer side of the image",
+        ),
+        Column("n", "integer", "specimens whose size is known in this unit"),
+        Column("min", "number", "smallest; missing, as the following, where n is 0"),
+        Column("q05", "number", "5 % are smaller"),
+        Column("q25", "number", "a quarter is smaller"),
+        Column("median", "number", "half are smaller"),
+        Column("q75", "number", "three quarters are smaller"),
+        Column("q95", "number", "95 % are smaller"),
+        Column("max", "number", "largest"),
+    ),
+)
+
+PICTURES = Table(
+    "pictures",
+    "one row an image of the study: the picture that shows its boxes",
+    (
+        Column("image", "string", "image, as in images.tsv"),
+        Column("file", "string", "name of the picture, and of its thumbnail in the folder thumbnails"),
+        Column("width", "integer", "width of the picture", "px"),
+        Column("height", "integer", "height of the picture", "px"),
+        Column("thumbnail_width", "integer", "width of the thumbnail", "px"),
+        Column("thumbnail_height", "integer", "height of the thumbnail", "px"),
+        Column("n_unlabelled", "integer", "boxes without a label, for want of room"),
+        Column("fault", "string", "why the image could not be shown", optional=True),
+    ),
+)
+
 PART_IMAGES = Table(
     "part_images",
     "the images of one part: all that a detection job is told",
@@ -287,6 +360,9 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     PROBLEMS,
     SPLIT,
     SPLIT_REPORT,
+    SLIDE_COUNTS,
+    SITE_COUNTS,
+    SIZES,
     HISTORY,
     BENCHMARK_SPECIES,
     BENCHMARK_FOLDS,
