@@ -115,7 +115,7 @@ def size_table(sizes: pd.DataFrame, species: Sequence[str]) -> pd.DataFrame:
 
 def _quantiles(species: str, measure: str, unit: str, values: pd.Series) -> dict[str, Any]:
     known = values.dropna().to_numpy(dtype=np.float64)
-    found = np.quantile(known, list(_QUANTILES.values())) if len(known) else [None] * len(_QUANTILES)
+    found = np.quantile(known, list(_QUANTILES.values())).round(6) if len(known) else [None] * len(_QUANTILES)
     return {
         "species": species,
         "measure": measure,

@@ -26,7 +26,7 @@ from podura.configuration.structure import (
     with_command_line_read,
     with_defaults,
 )
-from podura.configuration.study import ModelSpecification, Species, Study, StudyImage
+from podura.configuration.study import CardSettings, ModelSpecification, Species, Study, StudyImage
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -149,6 +149,7 @@ class _Reading:
             other_names=tuple(config["species"]["other"]),
             images=images,
             dataset=dataset_settings(config["dataset"], self.folder),
+            card=CardSettings(**config["dataset"]["card"]),
             painted=painted_settings(config["painted"]),
             split=split_settings(config["split"]),
             models_table=self.folder / config["models"]["table"],

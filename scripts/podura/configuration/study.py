@@ -64,6 +64,18 @@ class DatasetSettings:
 
 
 @dataclass(frozen=True)
+class CardSettings:
+    """What the data card says in the words of the study's owner; None where it is not told."""
+
+    title: str | None
+    description: str | None
+    source: str | None
+    licence: str | None
+    citation: str | None
+    contact: str | None
+
+
+@dataclass(frozen=True)
 class PaintedSettings:
     """Size of a painted slide in pixels, and mean numbers of animals on it."""
 
@@ -170,6 +182,7 @@ class Study:
     other_names: tuple[str, ...]
     images: tuple[StudyImage, ...]
     dataset: DatasetSettings
+    card: CardSettings
     painted: PaintedSettings
     split: SplitSettings
     models_table: Path

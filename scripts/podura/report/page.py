@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from podura.report import summary, wording
 from podura.report.figures import draw_figures
+from podura.report.html import RESOURCES, render
 from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
 from podura.report.style import DISTINCT, inline_svg
 
-#: Where the page's template, style sheet and script lie in the repository.
-RESOURCES = Path(__file__).resolve().parents[3] / "resources" / "report"
 # A longer table shows one detector at first; the reader may choose the others.
 _ROWS_AT_ONCE = 60
 
@@ -31,23 +28,13 @@ def render_report(
     Every text of the results is escaped; only figures drawn here, and the page's own style and
     script, stand in it as they are.
     """
-    environment = Environment(
-        loader=FileSystemLoader(resources),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # Whitespace around them is cut so that the hash below is that of the element's content.
-    script = (resources / "page.js").read_text(encoding="utf-8").strip()
-    style = (resources / "page.css").read_text(encoding="utf-8").strip()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html.j2").render(
-        **_context(results),
-        figures=_embedded(figures or draw_figures(results), results),
-        script=Markup(script),
-        script_hash=digest,
-        style=Markup(style),
+    return render(
+        "page.html.j2",
+        {**_context(results), "figures": _embedded(figures or draw_figures(results), results)},
+        styles=("page.css",),
+        script="page.js",
+        images="data:",
+        resources=resources,
     )
 
 

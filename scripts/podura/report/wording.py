@@ -84,6 +84,24 @@ def listing(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def rounded(value: Any) -> str:
+    """A size to three digits: ``1,290``, ``64.5``, ``7``; larger ones to the unit."""
+    if not is_number(value):
+        return MISSING
+    number = float(value)
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def sites_of(sites: pd.Series) -> str:
+    """The sites of images in words; "" where none is told."""
+    known = sorted(sites.dropna().astype(str).unique())
+    if not known:
+        return ""
+    words = _at_most_five(known)
+    missing = int(sites.isna().sum())
+    return words + (f"; not told for {plural(missing, 'image')}" if missing else "")
+
+
 def faults_by_image(problems: pd.DataFrame) -> dict[str, list[str]]:
     """For each image that has any, its faults in sentences, from a frame as tables.PROBLEMS."""
     found: dict[str, list[str]] = {}
