@@ -24,6 +24,7 @@ pathvars:
 
 
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/dataset_page.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/evaluate.smk"
@@ -51,10 +52,13 @@ rule all:
     localrule: True
 
 
-# Import, problems and split: a look at the data before hours of training.
+# Import, problems, split and a picture of every image: a look at the data before hours of training.
 rule dataset:
     input:
         "<results>/dataset/problems.csv",
         "<results>/dataset/split.csv",
         "<results>/dataset/counts.csv",
+        rules.dataset_tables.output,
+        rules.overlays.output,
+        rules.dataset_page.output,
     localrule: True

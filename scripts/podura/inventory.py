@@ -28,7 +28,9 @@ def slide_counts(coco: Mapping[str, Any], split: pd.DataFrame, species: Sequence
     facts = images.groupby("slide", sort=False)[["sample", "site"]].first()
     parts = split.drop_duplicates(["slide", "fold"]).sort_values("fold", kind="stable")
     facts["part"] = parts.groupby("slide")["part"].agg(_joined_parts).astype("string")
-    return tables.SLIDE_COUNTS.frame(counted.drop(columns=["n_slides", "n_slides_all"]).join(facts, on="slide"))
+    return tables.SLIDE_COUNTS.frame(
+        counted.drop(columns=["n_slides", "n_slides_all"]).join(facts, on="slide")
+    )
 
 
 def site_counts(coco: Mapping[str, Any], species: Sequence[str]) -> pd.DataFrame:

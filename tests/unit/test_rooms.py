@@ -18,6 +18,7 @@ ROOMS = [
     "annotations",
     "stratification",
     "splits",
+    "inventory",
     "configuration",
     "detectors",
     "training",

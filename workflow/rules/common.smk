@@ -205,6 +205,7 @@ def closing_words():
         "The report": RESULTS / "benchmark" / "report.html",
         "The tables": RESULTS / "benchmark" / "species.csv",
         "The data set and its problems": RESULTS / "dataset" / "problems.csv",
+        "Every image with its boxes": RESULTS / "dataset" / "index.html",
     }
     lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
     return "\n".join(["", *lines])

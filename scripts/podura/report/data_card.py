@@ -14,6 +14,7 @@ import pandas as pd
 
 from podura.report.dataset import Dataset
 from podura.report.results import full_names, name_parts
+from podura.report.summary import problem_kinds
 from podura.report.wording import MISSING, kind_words, listing, plural, rounded, sites_of
 from podura.tables import PARTS
 
@@ -22,7 +23,6 @@ PAINTED = (
     "These slides are painted: Podura drew every image and knows where each animal lies. They serve to try "
     "out and to test a workflow; nothing about real animals can be learnt from them."
 )
-_SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
@@ -169,14 +169,12 @@ def _annotation(dataset: Dataset) -> list[tuple[str, list[str]]]:
 def _faults(problems: pd.DataFrame) -> list[tuple[str, list[str]]]:
     if problems.empty:
         return [("Faults found by Podura", ["none"])]
-    rows = []
-    for severity in [*_SEVERITIES, *sorted(set(problems["severity"]) - set(_SEVERITIES))]:
-        found = problems[problems["severity"] == severity]
-        kinds = found.groupby(["kind", "treatment"]).size().sort_values(ascending=False, kind="stable")
-        if len(kinds):
-            told = [f"{kind_words(kind)}: {number:,}, {treatment}" for (kind, treatment), number in kinds.items()]
-            rows.append((f"{severity.capitalize()}s", told))
-    return rows
+    told: dict[str, list[str]] = {}
+    for kind, severity, treatment, faults in problem_kinds(problems):
+        told.setdefault(f"{severity.capitalize()}s", []).append(
+            f"{kind_words(kind)}: {len(faults):,}, {treatment}"
+        )
+    return list(told.items())
 
 
 def _split(dataset: Dataset) -> list[tuple[str, list[str]]]:

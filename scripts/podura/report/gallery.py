@@ -41,11 +41,15 @@ def picture_name(image: str) -> str:
     It holds what is plain in the image's name, for people, and sixteen digits of its SHA-256: names
     that differ in folders, capitals, accents or other scripts only do not meet.
     """
-    digest = hashlib.sha256(image.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     letters = unicodedata.normalize("NFKD", image).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"\.[a-z]{1,5}$", "", letters)
     plain = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[-_READABLE:].strip("-")
-    return f"{plain}-{digest}.jpg" if plain else f"{digest}.jpg"
+    return f"{plain}-{short_digest(image)}.jpg" if plain else f"{short_digest(image)}.jpg"
+
+
+def short_digest(name: str) -> str:
+    """Sixteen hexadecimal digits that stand for a name where only plain letters are safe."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def write_gallery(

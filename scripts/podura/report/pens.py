@@ -41,7 +41,9 @@ def box_style(place: int) -> BoxStyle:
 
 def font(size: int, italic: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib: the same everywhere, with accents, Greek and Cyrillic."""
-    known: dict[tuple[int, bool], ImageFont.FreeTypeFont] = _fonts.__dict__
+    if not hasattr(_fonts, "known"):
+        _fonts.known = {}
+    known: dict[tuple[int, bool], ImageFont.FreeTypeFont] = _fonts.known
     if (size, italic) not in known:
         name = "DejaVuSans-Oblique.ttf" if italic else "DejaVuSans.ttf"
         path = Path(mpl.get_data_path(), "fonts", "ttf", name)

@@ -141,7 +141,7 @@ def _draw_labels(
         spot = _best_spot(corners[place], size, picture.size, taken, others)
         if spot is None:
             continue
-        draw_label(pen, spot[:2], text, legend.styles[codes[place]].colour, letters)
+        draw_label(pen, spot[:2].tolist(), text, legend.styles[codes[place]].colour, letters)
         taken = np.vstack([taken, spot])
         labelled += 1
     return labelled
@@ -172,12 +172,12 @@ def _best_spot(
             (right - width, bottom - height),
         ]
     ).round()
-    spots = np.hstack([corners, corners + (width, height)])
+    spots = np.hstack([corners, corners + np.array(size)])
     inside = (spots[:, :2] >= 0).all(axis=1) & (spots[:, 2:] <= canvas).all(axis=1)
     if not inside.any():
         # An image smaller than its label, or a box as large as the image.
         shift = np.clip(spots[-2, :2], 0, np.maximum(0, np.array(canvas) - size))
-        spots, inside = np.hstack([shift, shift + (width, height)])[np.newaxis], np.array([True])
+        spots, inside = np.hstack([shift, shift + np.array(size)])[np.newaxis], np.array([True])
     spots = spots[inside]
     area = width * height
     over_labels = _shared(spots, taken) / area
@@ -270,7 +270,8 @@ def _flow(words: Iterable[_Word], size: int, room: int) -> list[tuple[float, int
 def _lines(text: str, size: int, room: int, most: int) -> list[str]:
     """A text broken to the width of the strip, within words where they are longer; cut with an ellipsis."""
     measure: Callable[[str], float] = font(size).getlength
-    lines, rest = [], " ".join(text.split())
+    lines: list[str] = []
+    rest = " ".join(text.split())
     while rest and len(lines) < most:
         end = len(rest)
         while end > 1 and measure(rest[:end]) > room:

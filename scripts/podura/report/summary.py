@@ -24,6 +24,7 @@ from podura.report.wording import (
     duration,
     fraction,
     interval,
+    kind_words,
     memory,
     millions,
     percent,
@@ -36,7 +37,7 @@ SHUFFLED_LIMIT = 0.05
 # What floating point may take from a perfect score.
 _ROUNDING = 1e-6
 _EXAMPLES = 3
-_SEVERITIES = ("error", "warning", "note")
+SEVERITIES = ("error", "warning", "note")
 
 _STATUS_LABELS = {
     "certified": "certified",
@@ -332,22 +333,28 @@ def species_count_rows(results: Results) -> list[dict[str, Any]]:
 
 def problem_rows(results: Results) -> list[dict[str, Any]]:
     """Faults of the data by kind, the gravest first, with the first few of each."""
-    rows: list[dict[str, Any]] = []
+    return [
+        {
+            "kind": kind_words(kind),
+            "severity": severity,
+            "treatment": treatment,
+            "number": len(faults),
+            "examples": [_example(f) for f in faults.head(_EXAMPLES).to_dict("records")],
+            "more": max(0, len(faults) - _EXAMPLES),
+        }
+        for kind, severity, treatment, faults in problem_kinds(results.problems)
+    ]
+
+
+def problem_kinds(problems: pd.DataFrame) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """Kind, severity, treatment and rows of each sort of fault: the gravest first, then the most frequent."""
     keys = ["kind", "severity", "treatment"]
-    for (kind, severity, treatment), faults in results.problems.groupby(keys, sort=True, dropna=False):
-        rows.append(
-            {
-                "kind": _text(kind).replace("_", " "),
-                "severity": _text(severity),
-                "treatment": _text(treatment),
-                "number": len(faults),
-                "examples": [_example(f) for f in faults.head(_EXAMPLES).to_dict("records")],
-                "more": max(0, len(faults) - _EXAMPLES),
-            }
-        )
-    gravity = {severity: place for place, severity in enumerate(_SEVERITIES)}
-    rows.sort(key=lambda r: (gravity.get(r["severity"], len(gravity)), -r["number"], r["kind"]))
-    return rows
+    kinds = [
+        (_text(kind), _text(severity), _text(treatment), faults)
+        for (kind, severity, treatment), faults in problems.groupby(keys, sort=True, dropna=False)
+    ]
+    gravity = {severity: place for place, severity in enumerate(SEVERITIES)}
+    return sorted(kinds, key=lambda k: (gravity.get(k[1], len(gravity)), -len(k[3]), k[0]))
 
 
 def _example(fault: dict[str, Any]) -> dict[str, str]:
