@@ -56,7 +56,7 @@ def read_dataset(arguments: argparse.Namespace) -> Dataset:
         quantiles=SIZES.read_csv(folder / "sizes.csv"),
         problems=PROBLEMS.read_csv(folder / "problems.csv"),
         pictures=PICTURES.read_csv(folder / OVERLAYS / "pictures.csv"),
-        leakage=pd.read_csv(arguments.leakage, dtype="string") if arguments.leakage else None,
+        leakage=pd.read_csv(arguments.leakage[0], dtype="string") if arguments.leakage else None,
         species_list=json.loads(arguments.species),
         card=vars(study.card),
         facts={
@@ -87,6 +87,8 @@ if __name__ == "__main__":
     parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
     parser.add_argument("--painted-folder", type=Path, required=True, help="where painted slides lie")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--leakage", type=Path, help="leakage.csv, where leaks were looked for")
+    parser.add_argument(
+        "--leakage", nargs="*", default=[], type=Path, help="leakage.csv, where leaks were looked for"
+    )
     parser.add_argument("--species", required=True, help="names of the species as JSON")
     jobs.run(main, parser)

@@ -69,8 +69,9 @@
       about.append(list);
     }
     count.textContent = (place + 1) + " of " + shown.length;
-    steps[0].disabled = place === 0;
-    steps[1].disabled = place === shown.length - 1;
+    // Not "disabled": a button that is, and has the focus, keeps the keyboard to itself.
+    steps[0].setAttribute("aria-disabled", place === 0);
+    steps[1].setAttribute("aria-disabled", place === shown.length - 1);
     history.replaceState(null, "", "#" + item.id);
     if (!viewer.open) { viewer.showModal(); }
     viewer.scrollTop = 0;
@@ -85,11 +86,7 @@
     look(shown.indexOf(link.parentElement));
   });
   for (const button of steps) {
-    button.addEventListener("click", function () {
-      look(place + Number(button.dataset.go));
-      // A button that has just been switched off would keep the keyboard from the others.
-      if (button.disabled) { steps[button === steps[0] ? 1 : 0].focus(); }
-    });
+    button.addEventListener("click", function () { look(place + Number(button.dataset.go)); });
   }
   viewer.querySelector("[data-close]").addEventListener("click", function () { viewer.close(); });
   viewer.addEventListener("keydown", function (event) {

@@ -107,6 +107,15 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", media="", features=[scheme])
         self.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
+        self._wait()
+
+    def follow(self, link: str) -> None:
+        """Go where a relative link leads, to another page, and wait until it is there."""
+        self.events.clear()
+        self.run(f"location.href = '{link}'")
+        self._wait()
+
+    def _wait(self) -> None:
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
@@ -122,6 +131,20 @@ class Browser:
         facts = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **facts)
         self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
+
+    def contrast(self, selector: str) -> float:
+        """Contrast of an element's text with the page (WCAG 2)."""
+        return self.run(f"""(() => {{
+            const light = c => {{
+                const [r, g, b] = c.match(/[0-9.]+/g).map(v => v / 255)
+                    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            }};
+            const of = (e, p) => light(getComputedStyle(document.querySelector(e))[p]);
+            const both = [of("{selector}", "color"), of("body", "backgroundColor")];
+            const [low, high] = both.sort((a, b) => a - b);
+            return (high + 0.05) / (low + 0.05);
+        }})()""")
 
     def complaints(self) -> list[str]:
         """Errors of scripts and refusals of the content security policy since the page was opened."""

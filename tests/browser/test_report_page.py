@@ -51,25 +51,11 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert min(heights) > 100
 
 
-def contrast(browser: chromium.Browser, selector: str) -> float:
-    """Contrast of an element's text with the page (WCAG 2)."""
-    return browser.run(f"""(() => {{
-        const light = c => {{
-            const [r, g, b] = c.match(/[0-9.]+/g).map(v => v / 255)
-                .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        }};
-        const of = (e, p) => light(getComputedStyle(document.querySelector(e))[p]);
-        const [low, high] = [of("{selector}", "color"), of("body", "backgroundColor")].sort((a, b) => a - b);
-        return (high + 0.05) / (low + 0.05);
-    }})()""")
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_is_readable_in_light_and_dark(browser: chromium.Browser, page: Path, dark: bool) -> None:
     browser.open(page, dark=dark)
     for selector in ("body", "figcaption", "td small", "nav a", ".good", ".bad", ".where"):
-        assert contrast(browser, selector) >= 4.5, selector
+        assert browser.contrast(selector) >= 4.5, selector
     ink = browser.run("getComputedStyle(document.querySelector('svg text')).fill")
     assert (ink == "rgb(26, 26, 26)") != dark, "text in figures follows the theme"
 

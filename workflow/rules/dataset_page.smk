@@ -74,6 +74,7 @@ rule dataset_page:
         counts=rules.split.output.counts,
         tables=rules.dataset_tables.output,
         overlays=rules.overlays.output,
+        leakage="<results>/dataset/leakage.csv" if hasattr(rules, "leakage") else [],
     output:
         page="<results>/dataset/index.html",
         sheets=directory("<results>/dataset/sheets"),
@@ -116,4 +117,4 @@ rule dataset_page:
     shell:
         "python {params.script} --config {params.config:q} "
         "--painted-folder {params.painted_folder:q} --dataset $(dirname {output.page:q}) "
-        "--species {params.species:q} --log {log:q}"
+        "--leakage {input.leakage:q} --species {params.species:q} --log {log:q}"

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from podura.report.dataset import Dataset
 from podura.report.parts import WIDTH, name_rows, stripes
-from podura.report.style import HUES, INK, MUTED, PAPER, styled
+from podura.report.style import HUES, INK, MUTED, styled
 from podura.tables import PARTS
 
 _BINS_PER_DECADE = 20
@@ -47,7 +47,7 @@ def parts_figure(counts: pd.DataFrame, species_list: Sequence[Mapping[str, Any]]
         folds = max(1, here.groupby("species").size().max() if len(here) else 1)
         for code, of_species in here.groupby("species"):
             _part_row(axis, place[str(code)], of_species["n_truth"].astype(int).tolist(), int(folds))
-        axis.set_xscale("function", functions=(np.sqrt, np.square))
+        axis.set_xscale("function", functions=(_root, np.square))
         axis.set_xlim(0, highest * 1.35)
         axis.set_xticks(_square_ticks(highest))
         axis.tick_params(axis="x", labelsize=7.5)
@@ -70,6 +70,10 @@ def _part_row(axis: Axes, row: int, numbers: Sequence[int], folds: int) -> None:
     axis.annotate(
         words, (at, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5, color=color
     )
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(values, 0))  # matplotlib asks for values beyond the axis too
 
 
 def _square_ticks(highest: int) -> list[float]:
@@ -100,9 +104,12 @@ def sizes_figure(sizes: pd.DataFrame, species_list: Sequence[Mapping[str, Any]])
         first, last = np.floor(np.log10(low) * 5) / 5, np.ceil(np.log10(high) * 5) / 5
         last = max(last, first + 0.2)
         edges = np.logspace(first, last, round((last - first) * _BINS_PER_DECADE) + 1)
-        axis.set_xlim(edges[0], edges[-1])
+        # The numbers of specimens stand to the right of what is drawn.
+        axis.set_xlim(edges[0], edges[-1] * (edges[-1] / edges[0]) ** 0.16)
         for row, code in enumerate(codes):
-            _size_row(axis, row, found[sizes["species"] == code].to_numpy(dtype=np.float64), edges)
+            _size_row(
+                axis, row, found[sizes.loc[found.index, "species"] == code].to_numpy(dtype=np.float64), edges
+            )
         narrow = edges[-1] / edges[0] < 100
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
@@ -123,9 +130,4 @@ def _size_row(axis: Axes, row: int, values: np.ndarray, edges: np.ndarray) -> No
     axis.stairs(tops, edges, baseline=base, fill=True, color=HUES[0], alpha=0.75, zorder=3)
     median = float(np.median(values))
     axis.vlines(median, base - 0.95, base, color=INK, lw=1.1, zorder=4)
-    axis.annotate(
-        f"{len(values):,}",
-        (1, row), xycoords=("axes fraction", "data"), xytext=(-3, 0), textcoords="offset points",
-        ha="right", va="center", fontsize=7.5, color=INK, zorder=5,
-        bbox={"boxstyle": "square,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8},
-    )  # fmt: skip
+    axis.text(edges[-1], row, f" {len(values):,}", va="center", fontsize=7.5, color=INK, zorder=5)

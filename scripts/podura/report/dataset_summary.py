@@ -104,7 +104,7 @@ def size_rows(dataset: Dataset) -> list[dict[str, Any]]:
                 "height": rounded(table.loc[(code, "height", "px"), "median"]),
                 "share": fraction(table.loc[(code, "longer_side", "share"), "median"]),
                 "micrometres": rounded(micrometres["median"]),
-                "n_micrometres": count(micrometres["n"]),
+                "known": f"of {count(micrometres['n'])}" if 0 < micrometres["n"] < longer["n"] else "",
             }
         )
     return rows

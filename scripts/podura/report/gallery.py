@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from podura import tables
 from podura.errors import UserError
 from podura.report.specimens import Drawn, Legend, draw_placeholder, draw_specimens
+from podura.report.wording import image_title
 
 THUMBNAILS = "thumbnails"
 _QUALITY = 82
@@ -90,7 +91,7 @@ def _write(
     folder: Path,
     read: Callable[[str], NDArray[np.uint8]],
 ) -> dict[str, Any]:
-    title = subject.image if subject.slide in subject.image else f"{subject.image} (slide {subject.slide})"
+    title = image_title(subject.image, subject.slide)
     fault = None
     try:
         pixels = read(subject.path)

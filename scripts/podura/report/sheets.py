@@ -12,7 +12,7 @@ from podura.report.dataset import Dataset
 from podura.report.gallery import short_digest
 from podura.report.results import full_names
 from podura.report.summary import problem_kinds
-from podura.report.wording import faults_by_image, kind_words, listing, plural
+from podura.report.wording import faults_by_image, image_title, kind_words, listing, plural
 from podura.tables import PARTS
 
 #: Images of one sheet: so many a browser shows without delay. A slide with more goes on to the next sheet.
@@ -22,14 +22,18 @@ _MOST_FAULTS = 12
 
 @dataclass(frozen=True)
 class Shown:
-    """One image on a sheet; ``facets`` gives the places of its values in ``Facets``, as text."""
+    """One image on a sheet, with its name and a title for people.
+
+    ``facets`` gives the places of its values in ``Facets``, as text.
+    """
 
     image: str
+    title: str
     anchor: str
     file: str
     width: int
     height: int
-    counts: str
+    counts: Sequence[str]
     part: str
     kinds: str
     faults: Sequence[str]
@@ -167,7 +171,8 @@ def _shown_images(dataset: Dataset, facets: Facets) -> dict[str, Shown]:
             "kind": its_kinds,
         }
         found[image] = Shown(
-            image=image if slide in image else f"{image} (slide {slide})",
+            image=image,
+            title=image_title(image, slide),
             anchor=f"i-{short_digest(image)}",
             file=file,
             width=width,
@@ -191,15 +196,15 @@ def _counts_by_image(dataset: Dataset) -> dict[str, dict[str, tuple[int, int]]]:
     return counted
 
 
-def _count_words(counts: dict[str, tuple[int, int]], codes: Sequence[str], used: bool) -> str:
+def _count_words(counts: dict[str, tuple[int, int]], codes: Sequence[str], used: bool) -> list[str]:
     if not used:
-        return "not used"
+        return ["not used"]
     words = [
         f"{counts[code][0]} {code}" + (f" ({counts[code][1]} ignored)" if counts[code][1] else "")
         for code in codes
         if code in counts
     ]
-    return ", ".join(words) or "no boxes"
+    return words or ["no boxes"]
 
 
 def _part_words(parts: Sequence[tuple[int, str]]) -> str:

@@ -64,7 +64,7 @@ def draw_specimens(
     codes, ignored = boxes["species"].tolist(), boxes["ignore"].tolist()
     small = picture.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    _draw_boxes(small, corners * (small.width / picture.width), codes, ignored, legend, width=1)
+    _draw_boxes(small, corners * (small.width / picture.width), codes, ignored, legend, width=2)
     _draw_boxes(picture, corners, codes, ignored, legend, width=3 if max(picture.size) > 1000 else 2)
     labelled = _draw_labels(picture, corners, codes, ignored, legend)
     words = _counted(codes, ignored, legend)

@@ -113,6 +113,13 @@ def faults_by_image(problems: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
+def image_title(image: str, slide: str) -> str:
+    """An image's name, with its slide where the name does not tell it."""
+    if slide in image:
+        return image
+    return f"{image}, {slide}" if slide.casefold().startswith("slide") else f"{image}, slide {slide}"
+
+
 def kind_words(kind: Any) -> str:
     """A kind of fault as words: ``partly outside``."""
     return str(kind).replace("_", " ")
