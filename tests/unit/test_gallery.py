@@ -127,6 +127,19 @@ class TestPictures:
         piled = drawn(*[("CER-DEN", 5, 5, 30, 25, False)] * 60, pixels=grey_pixels(640, 480))
         assert 0 < piled.n_unlabelled < 60
 
+    def test_in_a_crowd_numbers_take_the_place_of_codes(self):
+        few = [("PAR-NOT", 50 * k, 20, 50 * k + 12, 32, False) for k in range(3)]
+        crowd = [
+            ("PAR-NOT", 20 * (k % 30), 25 * (k // 30), 20 * (k % 30) + 12, 25 * (k // 30) + 12, False)
+            for k in range(480)
+        ]
+
+        def covered(found):
+            picture = drawn(*found, pixels=grey_pixels(640, 480)).picture
+            return near(picture, HUES[2])[:480].sum() / len(found)
+
+        assert covered(crowd) < covered(few) / 2
+
     def test_thousands_of_boxes_are_drawn_without_labels(self):
         many = [
             ("CER-DEN", 2 * (k % 50), 3 * (k // 50), 2 * (k % 50) + 2, 3 * (k // 50) + 2, False)

@@ -74,7 +74,7 @@ rule dataset_page:
         counts=rules.split.output.counts,
         tables=rules.dataset_tables.output,
         overlays=rules.overlays.output,
-        leakage="<results>/dataset/leakage.csv" if hasattr(rules, "leakage") else [],
+        leakage="<results>/dataset/leakage.csv" if workflow.is_rule("leakage") else [],
     output:
         page="<results>/dataset/index.html",
         sheets=directory("<results>/dataset/sheets"),

@@ -16,7 +16,7 @@ from podura.report.wording import faults_by_image, image_title, kind_words, list
 from podura.tables import PARTS
 
 #: Images of one sheet: so many a browser shows without delay. A slide with more goes on to the next sheet.
-MOST_IMAGES = 5000
+MOST_IMAGES = 10_000
 _MOST_FAULTS = 12
 
 

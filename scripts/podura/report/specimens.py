@@ -1,11 +1,13 @@
 """The picture of one image with the boxes of its annotations, and its thumbnail.
 
-A box has the colour and line of its species, and its code where there is room; boxes that are to be
-ignored are dashed. A strip beneath the image says what is drawn, and what was found wrong with it.
+A box has the colour and line of its species, and its code (in a crowd a number) where there is room;
+boxes that are to be ignored are dashed. A strip beneath the image says what is drawn, and what was found
+wrong with it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +30,8 @@ _SMALL_BOX = 24  # pixels; smaller boxes have a thinner line
 MOST_LABELS = 1000
 # A label may lie over this share of another one before it is left out.
 _OVERLAP = 0.15
+# Labels give numbers in place of codes where they would cover more than this share of the picture.
+_COVERED = 0.06
 _FAULT_LINES = 4
 # A text, whether it is in italics, and the style of the box to draw before it.
 _Word = tuple[str, bool, BoxStyle | None]
@@ -66,8 +70,10 @@ def draw_specimens(
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     _draw_boxes(small, corners * (small.width / picture.width), codes, ignored, legend, width=2)
     _draw_boxes(picture, corners, codes, ignored, legend, width=3 if max(picture.size) > 1000 else 2)
-    labelled = _draw_labels(picture, corners, codes, ignored, legend)
-    words = _counted(codes, ignored, legend)
+    letters = 12 if len(codes) > 40 else max(12, min(18, max(picture.size) // 75))
+    texts, numbered = _label_texts(picture, codes, ignored, legend, letters)
+    labelled = _draw_labels(picture, corners, codes, texts, legend, letters)
+    words = _counted(codes, ignored, legend, numbered)
     if labelled < len(codes):
         words.append((_unlabelled(len(codes) - labelled, len(codes)), False, None))
     return Drawn(_with_strip(picture, title, words, faults), small, len(codes) - labelled)
@@ -119,29 +125,40 @@ def _draw_boxes(
         draw_box(pen, box, legend.styles[codes[place]], 1 if is_small else width, ignored[place])
 
 
+def _label_texts(
+    picture: Image.Image, codes: Sequence[str], ignored: Sequence[bool], legend: Legend, letters: int
+) -> tuple[list[str], bool]:
+    """What the labels say, and whether that is numbers: where codes would cover too much of the picture."""
+    texts = [f"{code} (ignored)" if skip else code for code, skip in zip(codes, ignored, strict=True)]
+    covered = sum(math.prod(label_size(text, letters)) for text in texts)
+    if covered <= _COVERED * picture.width * picture.height:
+        return texts, False
+    numbers = {code: str(number) for number, code in enumerate(legend.styles, start=1)}
+    return [numbers[code] for code in codes], True
+
+
 def _draw_labels(
     picture: Image.Image,
     corners: NDArray[np.float64],
     codes: Sequence[str],
-    ignored: Sequence[bool],
+    texts: Sequence[str],
     legend: Legend,
+    letters: int,
 ) -> int:
     """Label as many boxes as there is room for; returns their number."""
     if len(codes) > MOST_LABELS:
         return 0
     pen = ImageDraw.Draw(picture)
-    letters = 12 if len(codes) > 40 else max(12, min(18, max(picture.size) // 75))
     taken = np.empty((0, 4))
     labelled = 0
     # From the top to the bottom: a label above its box then lies over what is labelled already.
     for place in np.lexsort((corners[:, 0], corners[:, 1])):
-        text = f"{codes[place]} (ignored)" if ignored[place] else codes[place]
-        size = label_size(text, letters)
+        size = label_size(texts[place], letters)
         others = np.delete(corners, place, axis=0)
         spot = _best_spot(corners[place], size, picture.size, taken, others)
         if spot is None:
             continue
-        draw_label(pen, spot[:2].tolist(), text, legend.styles[codes[place]].colour, letters)
+        draw_label(pen, spot[:2].tolist(), texts[place], legend.styles[codes[place]].colour, letters)
         taken = np.vstack([taken, spot])
         labelled += 1
     return labelled
@@ -203,14 +220,16 @@ def _unlabelled(missing: int, all_boxes: int) -> str:
     return f"{missing:,} of {all_boxes:,} boxes have no label, for want of room."
 
 
-def _counted(codes: Sequence[str], ignored: Sequence[bool], legend: Legend) -> list[_Word]:
+def _counted(codes: Sequence[str], ignored: Sequence[bool], legend: Legend, numbered: bool) -> list[_Word]:
     words: list[_Word] = []
-    for code, style in legend.styles.items():
-        number = sum(one == code for one in codes)
-        if number:
+    for number_of_species, (code, style) in enumerate(legend.styles.items(), start=1):
+        boxes = sum(one == code for one in codes)
+        if boxes:
             apart = sum(one == code and skip for one, skip in zip(codes, ignored, strict=True))
-            note = f" {number:,}" + (f" ({apart:,} ignored: dashed)" if apart else "")
+            note = f" {boxes:,}" + (f" ({apart:,} ignored: dashed)" if apart else "")
             parts = name_parts(legend.names.get(code, code))
+            if numbered:
+                parts = [(f"{number_of_species}: ", False), *parts]
             words += [
                 (text, italic, style if place == 0 else None) for place, (text, italic) in enumerate(parts)
             ]
