@@ -19,6 +19,16 @@ from podura.report.wording import MISSING, kind_words, listing, plural, rounded,
 from podura.tables import PARTS
 
 NOT_TOLD = "not told"
+_FORMATS = {
+    "coco": "COCO",
+    "voc": "Pascal VOC",
+    "yolo": "YOLO",
+    "labelme": "LabelMe",
+    "cvat": "CVAT",
+    "label_studio": "Label Studio",
+    "via": "VIA",
+    "csv": "a CSV table",
+}
 PAINTED = (
     "These slides are painted: Podura drew every image and knows where each animal lies. They serve to try "
     "out and to test a workflow; nothing about real animals can be learnt from them."
@@ -156,7 +166,11 @@ def _annotation(dataset: Dataset) -> list[tuple[str, list[str]]]:
     return [
         (
             "Format",
-            ["boxes known from the painting itself" if dataset.painted else f"boxes, imported from {form}"],
+            [
+                "boxes known from the painting itself"
+                if dataset.painted
+                else f"boxes, imported from {_FORMATS.get(form, form)}"
+            ],
         ),
         ("Boxes", ["in pixels of the upright image, x to the right, y down"]),
         (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from podura.report.dataset import Dataset
 from podura.report.parts import WIDTH, name_rows, stripes
@@ -76,10 +76,13 @@ def _root(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(values, 0))  # matplotlib asks for values beyond the axis too
 
 
-def _square_ticks(highest: int) -> list[float]:
-    """Few round numbers that do not crowd each other near zero."""
-    ticks = [float(tick) for tick in MaxNLocator(4, integer=True).tick_values(0, highest) if tick <= highest]
-    return [tick for tick in ticks if tick >= 0]
+def _square_ticks(highest: int) -> list[int]:
+    """Zero and two round numbers, about evenly spread on a scale of square roots."""
+    rounded = [
+        int(value // 10 ** int(np.log10(value))) * 10 ** int(np.log10(value))
+        for value in (max(1, highest / 4), highest)
+    ]
+    return sorted({0, *rounded})
 
 
 @styled
