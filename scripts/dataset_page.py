@@ -62,6 +62,7 @@ def read_dataset(arguments: argparse.Namespace) -> Dataset:
         facts={
             "format": study.dataset.annotations.format,
             "split_by": study.split.by,
+            "others_by": study.split.others_by,
             "random_seed": study.random_seed,
             "files": {name: file_digest(folder / name) for name in ("annotations.json", "split.csv")},
         },

@@ -81,11 +81,11 @@ def coco_of(images: Sequence[Row], species: Sequence[Mapping[str, str]] = SPECIE
 
 
 def split_of(coco: Mapping[str, Any], folds: int = 1) -> pd.DataFrame:
-    """Slides dealt to parts in turn; with folds one row an image and fold, each slide tested once or not."""
+    """Slides dealt to parts in turn; with folds, from 1, one row an image and fold."""
     images = image_frame(coco)
     slides = sorted(images["slide"].unique())
     frames = []
-    for fold in range(folds):
+    for fold in range(1, folds + 1) if folds > 1 else [0]:
         part = {slide: tables.PARTS[(place + fold) % 4] for place, slide in enumerate(slides)}
         frames.append(images[["image", "slide"]].assign(part=images["slide"].map(part), fold=fold))
     return tables.SPLIT.frame(pd.concat(frames))
@@ -105,7 +105,7 @@ def make_dataset(
     coco = coco_of(images, species)
     codes = [one["code"] for one in species]
     truth, split = truth_frame(coco), split_of(coco, folds)
-    counts = split_report(split[split["fold"] == 0], truth, codes, FRACTIONS)
+    counts = split_report(split, truth, codes, FRACTIONS)
     of_study = [(*row[:5], None, True) for row in images]
     of_study += [(name, slide, None, None, None, None, False) for name, slide in dropped]
     columns = ["image", "slide", "sample", "site", "um_per_pixel", "date", "used"]
@@ -130,6 +130,7 @@ def make_dataset(
         "facts": {
             "format": "coco",
             "split_by": "slide",
+            "others_by": "slide",
             "random_seed": 7,
             "files": {"annotations.json": "a" * 64, "split.csv": "b" * 64},
         },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from dataset_data import SPECIES, make_dataset, problem, rows
 from podura.report import dataset_summary as summary
@@ -26,6 +28,9 @@ PROBLEMS = [
     problem(None, "size_not_told", "note", "the annotations do not tell the size"),
 ]
 DROPPED = [("lost.png", "slide 00")]
+
+
+FIGURES = {name: Figure() for name in ("specimens_by_part", "sizes_by_species")}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ class TestPage:
     def test_sites_are_shown_only_where_they_are_told(self):
         plain = [(*row[:2], None, None, *row[4:]) for row in rows()]
         dataset = make_dataset(plain)
-        html, _ = render_dataset(dataset)
+        html, _ = render_dataset(dataset, FIGURES)
         assert summary.site_rows(dataset) == []
         assert "sites.csv" not in html
         assert "No site is told" in html
@@ -122,21 +127,29 @@ class TestPage:
             "part_1": "train",
             "part_2": "test",
         }
-        html, _ = render_dataset(make_dataset(leakage=pd.DataFrame([row], dtype="string")))
+        html, _ = render_dataset(make_dataset(leakage=pd.DataFrame([row], dtype="string")), FIGURES)
         page = Page(html)
         assert "1 pair of images in different parts" in page.text
         assert "elsewhere.png" in page.text
         none = make_dataset(leakage=pd.DataFrame(columns=list(row), dtype="string"))
-        assert "No image of one part is equal" in Page(render_dataset(none)[0]).text
-        assert 'id="leakage"' not in render_dataset(make_dataset())[0]
+        assert "No image of one part is equal" in Page(render_dataset(none, FIGURES)[0]).text
+        assert 'id="leakage"' not in render_dataset(make_dataset(), FIGURES)[0]
 
     def test_each_fold_has_its_table(self):
         dataset = make_dataset(folds=3)
-        html, sheets = render_dataset(dataset)
+        html, sheets = render_dataset(dataset, FIGURES)
         page = Page(html)
-        assert all(f"Fold {fold}" in page.text for fold in range(3))
-        assert "train, validation, calibration" in page.text  # the parts of the first slide, by fold
+        assert all(f"Fold {fold}" in page.text for fold in (1, 2, 3))
+        assert "validation, calibration, test" in page.text  # the parts of the first slide, by fold
         assert "fold 2: test" in Page(sheets["sheet-1.html"]).text
+
+    def test_it_says_what_the_parts_share(self):
+        assert "The parts share no slide." in Page(render_dataset(make_dataset(), FIGURES)[0]).text
+        folds = make_dataset(folds=2)
+        folds = dataclasses.replace(folds, facts={**folds.facts, "split_by": "site"})
+        said = "In each fold test shares no site with the other parts, and these share no slide."
+        assert said in Page(render_dataset(folds, FIGURES)[0]).text
+        assert "a site between test and the other parts, a slide among these" in markdown(data_card(folds))
 
     def test_whatever_it_is_given_is_escaped(self):
         images = [(NASTY, NASTY, NASTY, NASTY, None, [("X", 1.0, 1.0, 5.0, 5.0, False)])]
@@ -148,7 +161,7 @@ class TestPage:
             card=dict.fromkeys(["title", "description", "source", "licence", "citation", "contact"], NASTY),
             leakage=pd.DataFrame([{"image_1": NASTY, "image_2": NASTY, NASTY: NASTY}]),
         )
-        html, sheets = render_dataset(dataset)
+        html, sheets = render_dataset(dataset, FIGURES)
         for text in (html, sheets["sheet-1.html"]):
             page = Page(text)
             assert not page.mistakes
@@ -230,10 +243,16 @@ class TestCard:
         assert "a" * 64 in text
 
     def test_painted_slides_say_so(self):
-        facts = {"format": "painted", "split_by": "slide", "random_seed": 7, "files": {}}
+        facts = {
+            "format": "painted",
+            "split_by": "slide",
+            "others_by": "slide",
+            "random_seed": 7,
+            "files": {},
+        }
         dataset = make_dataset(facts=facts)
         assert PAINTED in markdown(data_card(dataset))
-        html, sheets = render_dataset(dataset)
+        html, sheets = render_dataset(dataset, FIGURES)
         assert PAINTED in html
         assert PAINTED in sheets["sheet-1.html"]
         assert PAINTED not in markdown(data_card(make_dataset()))

@@ -34,7 +34,7 @@ def test_a_slide_tells_its_sample_site_and_part():
     table = slide_counts(COCO, split_of(COCO), CODES).drop_duplicates("slide").set_index("slide")
     assert table.loc["slide 01", ["sample", "site", "part"]].tolist() == ["core 0", "hedge", "validation"]
     folds = slide_counts(COCO, split_of(COCO, folds=3), CODES).drop_duplicates("slide").set_index("slide")
-    assert folds.loc["slide 00", "part"] == "train|validation|calibration"
+    assert folds.loc["slide 00", "part"] == "validation|calibration|test"
 
 
 def test_sites_count_their_slides_and_show_what_is_absent_from_one():

@@ -192,9 +192,12 @@ def _faults(problems: pd.DataFrame) -> list[tuple[str, list[str]]]:
 
 
 def _split(dataset: Dataset) -> list[tuple[str, list[str]]]:
-    by = dataset.facts["split_by"]
-    rows = [("What is never divided", [f"a {by}"])]
+    by, others = dataset.facts["split_by"], dataset.facts["others_by"]
     folds = dataset.folds
+    whole = f"a {by}"
+    if by != others and len(folds) > 1:
+        whole += f" between test and the other parts, a {others} among these"
+    rows = [("What is never divided", [whole])]
     for fold in folds:
         here = dataset.split[dataset.split["fold"] == fold]
         counts = dataset.counts_of(fold)

@@ -28,7 +28,8 @@ class Dataset:
     leakage: pairs of images in different parts, one row a pair; None where it was not looked for.
     species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
     card: what the owner tells (title, description, source, licence, citation, contact); None: not told.
-    facts: ``format`` of the annotations, ``split_by``, ``random_seed``, ``files`` (SHA-256 by name).
+    facts: ``format`` of the annotations, ``split_by`` (what is never divided between test and
+    the other parts), ``others_by`` (the same among these), ``random_seed``, ``files`` (SHA-256 by name).
     """
 
     study: str
@@ -72,4 +73,4 @@ class Dataset:
 
     def counts_of(self, fold: int) -> pd.DataFrame:
         """The rows of ``counts`` that hold for a fold."""
-        return self.counts[self.counts["fold"] == fold] if "fold" in self.counts else self.counts
+        return self.counts[self.counts["fold"] == fold]

@@ -48,7 +48,7 @@ def render_dataset(
         "slides": slides,
         "more_slides": more_slides,
         "sizes": summary.size_rows(dataset),
-        "split_by": str(dataset.facts["split_by"]),
+        "apart": summary.apart(dataset),
         "splits": summary.split_tables(dataset),
         "problems": summary.problem_table(dataset, facets, links),
         "n_problems": plural(len(dataset.problems), "fault"),

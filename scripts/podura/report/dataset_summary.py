@@ -110,6 +110,14 @@ def size_rows(dataset: Dataset) -> list[dict[str, Any]]:
     return rows
 
 
+def apart(dataset: Dataset) -> str:
+    """What the parts do not share, in a sentence."""
+    by, others = dataset.facts["split_by"], dataset.facts["others_by"]
+    if by == others or len(dataset.folds) == 1:
+        return f"The parts share no {by}."
+    return f"In each fold test shares no {by} with the other parts, and these share no {others}."
+
+
 def split_tables(dataset: Dataset) -> list[dict[str, Any]]:
     """For each fold: the size of each part, specimens of each species in it, and what is absent."""
     return [_split_table(dataset, fold) for fold in dataset.folds]

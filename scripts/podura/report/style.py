@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,6 @@ from matplotlib.figure import Figure
 
 from podura import tables
 from podura.report import results as res
-
-# It tells every table of every font that goes into a PDF.
-logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 _Arguments = ParamSpec("_Arguments")
 

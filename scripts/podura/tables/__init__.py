@@ -27,8 +27,8 @@ from podura.tables.catalogue import (
     SPLIT,
     SPLIT_REPORT,
 )
-from podura.tables.places import part_folder, run_folder
 from podura.tables.files import read_json, whole_file, whole_folder, write_json, write_text
+from podura.tables.places import part_folder, run_folder
 from podura.tables.table import Column, Kind, Table
 
 __all__ = [
