@@ -258,7 +258,8 @@ class TestCard:
         assert PAINTED not in markdown(data_card(make_dataset()))
 
     @pytest.mark.parametrize(
-        "text", [NASTY, "1. a", "- a", "# a", "a | b", "*a* _b_ [c](d)", "`a`", "a\n\n# b"]
+        "text",
+        [NASTY, "1. a", "- a", "# a", "a | b", "*a* _b_ [c](d)", "`a`", "a\n\n# b", "&lt;", "~~a~~", "__a__"],
     )
     def test_the_owners_words_are_no_markup(self, text):
         card = dict.fromkeys(["title", "description", "source", "licence", "citation", "contact"], text)
@@ -266,8 +267,13 @@ class TestCard:
         line = next(line for line in written.splitlines() if "**Description**" in line)
         words = line.removeprefix("- **Description**: ")
         assert re.sub(r"\\(.)", r"\1", words) == " ".join(text.split())
-        assert not re.search(r"(?<!\\)[<>*_`|\[\]#]", words)
+        assert not re.search(r"(?<!\\)[<>*_`|\[\]]|^#|(?<!\\)&\w+;|(?<!\\)~~", words)
         assert not re.match(r"\d+[.)] |[-+] ", words)
+
+    def test_an_address_stays_as_it_is(self):
+        address = "https://example.org/my_data_set/a-b.c?d=1&e=2#f_g~h"
+        card = {**make_dataset().card, "source": address}
+        assert f": {address}\n" in markdown(data_card(make_dataset(card=card)))
 
     def test_each_fold_is_described(self):
         assert "**Parts of fold 2**" in markdown(data_card(make_dataset(folds=3)))

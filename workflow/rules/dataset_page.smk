@@ -71,6 +71,7 @@ rule dataset_page:
         annotations=rules.import_dataset.output.annotations,
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
+        sealed=rules.split.output.facts,
         counts=rules.split.output.counts,
         tables=rules.dataset_tables.output,
         overlays=rules.overlays.output,

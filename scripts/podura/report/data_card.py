@@ -15,10 +15,14 @@ import pandas as pd
 from podura.report.dataset import Dataset
 from podura.report.results import full_names, name_parts
 from podura.report.summary import problem_kinds
-from podura.report.wording import MISSING, kind_words, listing, plural, rounded, sites_of
+from podura.report.wording import MISSING, kind_words, plural, rounded, sites_of
 from podura.tables import PARTS
 
 NOT_TOLD = "not told"
+_CREDIT = (
+    "Made by Podura from the files named above. The form follows Gebru et al. 2021, Datasheets for datasets, "
+    "doi:10.1145/3458723."
+)
 _FORMATS = {
     "coco": "COCO",
     "voc": "Pascal VOC",
@@ -235,11 +239,8 @@ def markdown(card: DataCard) -> str:
         lines.append("")
         if number == 0:
             lines += _species_lines(card.species)
-    lines += [f"Made by Podura from the files named above. {listing(_CREDIT)}.", ""]
+    lines += [_CREDIT, ""]
     return "\n".join(lines)
-
-
-_CREDIT = ("The form follows Gebru et al. 2021, Datasheets for datasets, doi:10.1145/3458723",)
 
 
 def _species_lines(species: Sequence[CardSpecies]) -> list[str]:
@@ -257,7 +258,13 @@ def _species_lines(species: Sequence[CardSpecies]) -> list[str]:
     return [*lines, "", "Sizes: median (5 % to 95 %).", ""]
 
 
+# What Markdown takes for markup; an underscore within a word, as in an address, is none.
+_MARKUP = re.compile(
+    r"[\\`*\[\]|<>]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|&(?=#?\w+;)|^#(?=#*(\s|$))|^[-+](?=\s|$)"
+)
+
+
 def _plain(text: str) -> str:
     """Text with whatever Markdown or HTML would take for markup made harmless, on one line."""
-    escaped = re.sub(r"([\\`*_\[\]|~#<>&])", r"\\\1", " ".join(text.split()))
-    return re.sub(r"^(\d*)([-+.)])(?=\s|$)", r"\1\\\2", escaped)
+    escaped = _MARKUP.sub(lambda mark: f"\\{mark[0]}", " ".join(text.split()))
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped)
