@@ -126,6 +126,10 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
+    def settle(self, promise: str = "new Promise(done => setTimeout(done, 50))") -> None:
+        """Wait for a promise; without one until the page has done what it had put off."""
+        self.call("Runtime.evaluate", expression=promise, awaitPromise=True)
+
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key, as a person would."""
         facts = {"key": key, "code": key, "windowsVirtualKeyCode": code}

@@ -93,7 +93,7 @@ def test_shows_without_complaint_without_network_and_fits_the_screen(
         "Promise.all([...document.images].map(i => (i.loading = 'eager', i.decode().catch(() => 0))))"
         ".then(() => 0)"
     )
-    browser.call("Runtime.evaluate", expression=loaded, awaitPromise=True)
+    browser.settle(loaded)
     assert browser.complaints() == []
     assert all(url.startswith(folder.resolve().as_uri()) for url in browser.requests())
     assert browser.run("[...document.querySelectorAll('.sheet img')].every(i => i.naturalWidth > 100)")
@@ -131,7 +131,7 @@ def test_filters_by_species_part_site_problem_and_name(sheet: chromium.Browser) 
     assert sheet.run(SHOWN) == 0
     assert sheet.run("document.querySelector('.empty').offsetParent !== null")
     sheet.run("document.querySelector('.filters button[type=reset]').click()")
-    sheet.run("new Promise(done => setTimeout(done, 50))")
+    sheet.settle()
     assert sheet.run(SHOWN) == 21
     choose(sheet, "kind", "any")
     assert sheet.run(SHOWN) == 3
@@ -162,6 +162,7 @@ def test_previous_and_next_by_keyboard_stay_within_the_filter(sheet: chromium.Br
     assert sheet.run(PLACE) == "1 of 3"
     sheet.press(*RIGHT)
     sheet.press(*ESCAPE)
+    sheet.settle()
     assert not sheet.run(OPEN)
     focused = "document.activeElement.querySelector('b').textContent"
     assert sheet.run(focused) == "broken.png, slide 00", "the reader is back where he looked last"
@@ -184,7 +185,7 @@ def test_previous_and_next_by_mouse(sheet: chromium.Browser) -> None:
 def test_the_picture_is_large_and_whole(sheet: chromium.Browser) -> None:
     open_first(sheet)
     picture = "document.querySelector('#viewer > img')"
-    sheet.call("Runtime.evaluate", expression=f"{picture}.decode()", awaitPromise=True)
+    sheet.settle(f"{picture}.decode()")
     assert sheet.run(f"{picture}.naturalWidth") == 960
     height, bottom = sheet.run(f"[{picture}.clientHeight, {picture}.getBoundingClientRect().bottom]")
     assert height > 500
