@@ -9,7 +9,7 @@ from PIL import Image
 
 from builders import ORIENTATION, quadrants, write_image
 from podura.errors import UserError
-from podura.slides import reading
+from podura.slides import faults, reading
 from podura.slides.reading import (
     UnreadableImageError,
     check_pixels,
@@ -157,7 +157,7 @@ def test_cut_off_files_are_never_read_in_part(tmp_path, suffix, keep):
 def test_slides_of_hundreds_of_megapixels_are_allowed_and_larger_ones_refused(tmp_path, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == reading.MAX_PIXELS == 2_000_000_000
     path = write_image(tmp_path / "a.png")
-    monkeypatch.setattr(reading, "MAX_PIXELS", 40 * 24 - 1)
+    monkeypatch.setattr(faults, "MAX_PIXELS", 40 * 24 - 1)
     with pytest.raises(UserError, match="gigapixels") as error:
         image_size(path)
     assert not isinstance(error.value, UnreadableImageError)

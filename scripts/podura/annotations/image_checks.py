@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from podura.annotations.problems import Problem, few_boxes
 from podura.annotations.raw import AnnotatedImage
 from podura.slides.entries import ImageEntry
-from podura.slides.reading import ImageHeader
+from podura.slides.reading import Examination, ImageHeader
+
+#: Relative difference above which the resolution of the table and of the file are told to differ.
+RESOLUTION_TOLERANCE = 0.05
 
 
 def wrong_sizes(of_image: Mapping[str, AnnotatedImage], headers: Mapping[str, ImageHeader]) -> list[str]:
@@ -90,6 +94,32 @@ def image_problems(entry: ImageEntry, header: ImageHeader, annotated: AnnotatedI
                 "drawn on the turned image, as is assumed; look at them",
                 image=entry.image,
                 value=str(header.orientation),
+            )
+        )
+    return found
+
+
+def with_resolution(entry: ImageEntry, seen: Examination) -> ImageEntry:
+    """The entry with the resolution that its file tells, where the table of images tells none."""
+    return entry if entry.um_per_pixel is not None else replace(entry, um_per_pixel=seen.um_per_pixel)
+
+
+def file_problems(entry: ImageEntry, seen: Examination) -> list[Problem]:
+    """What there is to tell of an image file: how it was read, and whether its resolution is another."""
+    found = [
+        Problem(note.kind, "note", "kept", note.message, image=entry.image, value=note.value or None)
+        for note in seen.notes
+    ]
+    table, file = entry.um_per_pixel, seen.um_per_pixel
+    if table is not None and file is not None and abs(table - file) > RESOLUTION_TOLERANCE * table:
+        found.append(
+            Problem(
+                "resolution_differs",
+                "warning",
+                "kept",
+                f"the table of images tells {table:g} µm per pixel, the file {file:g}; the table's is taken",
+                image=entry.image,
+                value=f"{file:g}",
             )
         )
     return found

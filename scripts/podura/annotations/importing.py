@@ -13,9 +13,11 @@ import pandas as pd
 from podura import tables
 from podura.annotations.dataset import SoundBox, coco_dataset
 from podura.annotations.image_checks import (
+    file_problems,
     image_problems,
     sizes_not_told,
     suspiciously_few,
+    with_resolution,
     wrong_sizes,
 )
 from podura.annotations.matching import Matching, match_images
@@ -24,7 +26,7 @@ from podura.annotations.problems import Box, Problem, checked_box, named_twice
 from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox
 from podura.errors import UserError, UserErrors
 from podura.slides.entries import ImageEntry
-from podura.slides.reading import ImageHeader, UnreadableImageError, check_pixels, read_header
+from podura.slides.reading import Examination, ImageHeader, UnreadableImageError, examine
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,9 @@ def import_dataset(
         raise _nothing_matches(entries, annotations)
     problems = [*annotations.problems, *_not_in_study(matching)]
 
-    headers = _read_headers(entries, problems)
-    readable = [entry for entry in entries if entry.image in headers]
+    examined = _examine(entries, problems)
+    headers = {image: seen.header for image, seen in examined.items()}
+    readable = [with_resolution(e, examined[e.image]) for e in entries if e.image in headers]
     if not readable:
         raise UserErrors(["No image of the study can be read.", *(p.message for p in problems[-5:])])
     of_image = {e.image: matching.of_image[e.image] for e in readable if e.image in matching.of_image}
@@ -84,6 +87,7 @@ def import_dataset(
     boxes: dict[str, list[SoundBox]] = {}
     for entry in readable:
         header, annotated = headers[entry.image], of_image.get(entry.image)
+        problems += file_problems(entry, examined[entry.image])
         problems += image_problems(entry, header, annotated)
         found = annotated.boxes if annotated else ()
         boxes[entry.image] = _sound_boxes(entry, header, found, names, ignore_flags, problems)
@@ -126,19 +130,16 @@ def _not_in_study(matching: Matching) -> list[Problem]:
     ]
 
 
-def _read_headers(entries: Sequence[ImageEntry], problems: list[Problem]) -> dict[str, ImageHeader]:
-    headers: dict[str, ImageHeader] = {}
+def _examine(entries: Sequence[ImageEntry], problems: list[Problem]) -> dict[str, Examination]:
+    examined: dict[str, Examination] = {}
     for count, entry in enumerate(entries, start=1):
         try:
-            header = read_header(entry.path)
-            check_pixels(entry.path)
+            examined[entry.image] = examine(entry.path)
         except UnreadableImageError as error:
-            problems.append(Problem("unreadable_image", "error", "dropped", str(error), image=entry.image))
-        else:
-            headers[entry.image] = header
+            problems.append(Problem(error.kind, "error", "dropped", str(error), image=entry.image))
         if count % _PROGRESS_EVERY == 0:
             log.info("%d of %d images read", count, len(entries))
-    return headers
+    return examined
 
 
 def _unknown_names(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) -> list[str]:

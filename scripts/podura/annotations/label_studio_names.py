@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from podura.annotations.matching import IMAGE_SUFFIXES
+from podura.slides.formats import NAMED_SUFFIXES
 
 # Label Studio puts eight characters of a UUID before the name of an uploaded file.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
@@ -49,7 +49,7 @@ def image_names(task: Mapping[str, Any], image_key: str | None) -> tuple[str, ..
 
 
 def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return PurePosixPath(name).suffix.lower() in NAMED_SUFFIXES
 
 
 def _names(text: str) -> tuple[str, ...]:

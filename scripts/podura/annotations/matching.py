@@ -11,9 +11,7 @@ from pathlib import PurePosixPath
 from podura.annotations.raw import AnnotatedImage
 from podura.errors import UserErrors
 from podura.slides.entries import ImageEntry
-
-#: Suffixes of image files, as names are compared with and without them.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
+from podura.slides.formats import without_image_suffix
 
 
 def _whole(name: str) -> str:
@@ -21,9 +19,7 @@ def _whole(name: str) -> str:
 
 
 def _without_suffix(name: str) -> str:
-    # Only a known suffix: "slide.01" is a whole name.
-    path = PurePosixPath(_whole(name))
-    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
+    return without_image_suffix(_whole(name))
 
 
 def _base(name: str) -> str:

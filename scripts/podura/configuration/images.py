@@ -18,9 +18,8 @@ from podura.configuration.structure import Schema, allowed, cell_check
 from podura.configuration.study import StudyImage
 from podura.configuration.wording import NAMED, choice, listed, rows_text, shown, suggestion
 from podura.errors import UserErrors
+from podura.slides.formats import IMAGE_SUFFIXES, is_image_name, without_image_suffix
 from podura.tables import IMAGES
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Free text: nothing but emptiness can be wrong with it, and the table's reader sees to that.
@@ -81,7 +80,7 @@ def images_of_folder(folder: Path, slide_pattern: str | None) -> tuple[StudyImag
     if not names:
         raise UserErrors([f"{folder}: the folder holds no image. Images end in {choice(IMAGE_SUFFIXES)}."])
     if slide_pattern is None:
-        slides = [posixpath.splitext(name)[0] for name in names]
+        slides = [without_image_suffix(name) for name in names]
         faults = _shared_stems(folder, names, slides)
     else:
         pattern = re.compile(slide_pattern)
@@ -112,12 +111,8 @@ def _image_names(folder: Path) -> Iterator[str]:
             continue
         seen.add(real)
         for name in files:
-            if not name.startswith(".") and _is_image(name):
+            if not name.startswith(".") and is_image_name(name):
                 yield Path(place, name).relative_to(folder).as_posix()
-
-
-def _is_image(name: str) -> bool:
-    return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _shared_stems(folder: Path, names: Sequence[str], slides: Sequence[str]) -> list[str]:
@@ -271,7 +266,7 @@ def _unpaintable(table: pd.DataFrame, path: Path) -> list[str]:
                 f"{path}, row {row}, column 'image': {shown(image)} leads out of the folder of "
                 "painted slides. Write a path that stays inside, such as images/slide-01.jpg."
             )
-        elif not _is_image(image):
+        elif not is_image_name(image):
             faults.append(
                 f"{path}, row {row}, column 'image': {shown(image)} does not name an image file. "
                 f"Write a path that ends in {choice(IMAGE_SUFFIXES)}."

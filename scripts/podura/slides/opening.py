@@ -1,0 +1,59 @@
+"""Opening any image or whole slide with the reader that suits it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from podura.slides import faults
+from podura.slides.faults import TIFF_HEADS, faults_told
+from podura.slides.readers.pillow_reader import PillowReader
+from podura.slides.slide import Reader, Slide
+
+
+def open_slide(path: Path | str) -> Slide:
+    """Open an image or whole slide, to be closed again or used in a ``with`` statement.
+
+    What a file is its first bytes tell, not its suffix. Whole slides of scanners and tiled pyramids of
+    8-bit RGB are read through OpenSlide, other TIFF through tifffile, the rest through Pillow.
+    Raises UnreadableImageError, and UserError for more than faults.MAX_PIXELS in a format that can
+    only be decoded as a whole.
+    """
+    path = Path(path)
+    faults.require_file(path)
+    with faults_told(path):
+        return Slide(path, _reader(path))
+
+
+def _reader(path: Path) -> Reader:
+    with path.open("rb") as file:
+        head = file.read(4)
+    if path.suffix.lower() == ".mrxs":
+        # Imported on need: most studies hold JPEG alone, and these imports cost most of a second.
+        from podura.slides.readers.openslide_reader import opened_mrxs
+
+        return opened_mrxs(path)
+    return _tiff_reader(path) if head in TIFF_HEADS else PillowReader(path)
+
+
+def _tiff_reader(path: Path) -> Reader:
+    from podura.slides.readers.openslide_reader import GENERIC, OpenSlideReader, vendor
+    from podura.slides.readers.tiff_reader import TiffReader
+
+    name = vendor(path)
+    if name not in (None, GENERIC):
+        return OpenSlideReader(path, name)
+    try:
+        reader = TiffReader(path)
+    except NotImplementedError:
+        # YCbCr without JPEG: Pillow has libtiff convert it.
+        return PillowReader(path)
+    if name is None or not reader.is_plain_pyramid:
+        return reader
+    with contextlib.closing(reader):
+        slide = OpenSlideReader(path, name, facts=reader)
+    if slide.sizes == reader.sizes:
+        return slide
+    # OpenSlide knows fewer levels: only pages that are marked as reduced.
+    slide.close()
+    return TiffReader(path)
