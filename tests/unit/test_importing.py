@@ -165,7 +165,9 @@ def test_an_unreadable_image_is_dropped_and_the_run_goes_on(tmp_path):
     found = raw(*[raw_image(entry.image, raw_box()) for entry in entries])
     dataset = import_dataset(entries, found, SPECIES)
     assert list(image_frame(dataset.coco)["image"]) == ["a.png"]
-    told = {row["image"]: (row["kind"], row["treatment"]) for row in rows(dataset) if row["severity"] == "error"}
+    told = {
+        row["image"]: (row["kind"], row["treatment"]) for row in rows(dataset) if row["severity"] == "error"
+    }
     assert told == {"b.png": ("truncated_image", "dropped"), "c.png": ("missing_image", "dropped")}
     assert len(boxes(dataset)) == 1
     entries[0].path.write_bytes(b"")

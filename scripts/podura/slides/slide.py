@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from podura.slides.faults import faults_told
 from podura.slides.orientation import SWAPS_SIDES, stored_rectangle, upright, upright_size
 
 Pixels = NDArray[np.uint8]
+#: The whole image made smaller, and how many of its columns and rows, in fractions, the image fills.
+Preview = tuple[Pixels, float, float]
 
 #: Pixels that are worked on at a time where a whole level is passed through.
 BAND_PIXELS = 8_000_000
@@ -54,7 +55,7 @@ class Reader(Protocol):
 
     def pixels(self, level: int, x: int, y: int, width: int, height: int) -> Pixels: ...
 
-    def preview(self, longest_side: int) -> Pixels | None:
+    def preview(self, longest_side: int) -> Preview | None:
         """The whole image in fewer pixels, its longer side at least this, where that is cheaper."""
         ...
 
@@ -169,33 +170,33 @@ class Slide:
 
         Made from the smallest level that suffices, by passing through it in bands.
         """
-        with faults_told(self.path):
-            small = self._reader.preview(max_side)
-            if small is None:
-                small = self._reduced(max_side)
-        small = upright(small, self.orientation)
-        width, height = self.size
+        width, height = self._reader.sizes[0]
         scale = min(1.0, max_side / max(width, height))
         wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if small.shape[1::-1] == wanted:
-            return small
-        return np.array(Image.fromarray(small).resize(wanted, Image.Resampling.BOX, reducing_gap=2.0))
+        with faults_told(self.path):
+            # Twice the side first: averages of whole pixels alone would be uneven.
+            small, across, down = self._reader.preview(2 * max_side) or self._reduced(max_side)
+        if small.shape[1::-1] != wanted:
+            # The last row and column of averages may stand for fewer pixels than the others.
+            box = (0.0, 0.0, across, down)
+            small = np.array(Image.fromarray(small).resize(wanted, Image.Resampling.BILINEAR, box))
+        return upright(small, self.orientation)
 
     def check(self) -> None:
         """Find damage, without holding the whole image in memory where the format allows."""
         with faults_told(self.path):
             self._reader.check()
 
-    def _reduced(self, max_side: int) -> Pixels:
+    def _reduced(self, max_side: int) -> Preview:
         sizes = self._reader.sizes
         level = max(i for i, size in enumerate(sizes) if i == 0 or max(size) >= max_side)
         width, height = sizes[level]
-        factor = max(1, math.floor(max(width, height) / max_side))
+        factor = max(1, max(width, height) // (2 * max_side))
         bands = [
             np.array(Image.fromarray(self._reader.pixels(level, 0, top, width, rows)).reduce(factor))
             for top, rows in bands_of_rows(width, height, multiple=factor)
         ]
-        return np.concatenate(bands)
+        return np.concatenate(bands), width / factor, height / factor
 
 
 def bands_of_rows(width: int, height: int, *, multiple: int) -> Iterator[tuple[int, int]]:

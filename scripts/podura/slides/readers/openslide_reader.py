@@ -1,4 +1,4 @@
-"""Whole slides (SVS, NDPI, MRXS, tiled pyramids and the other formats of OpenSlide) through OpenSlide.
+"""Whole slides of scanners (SVS, NDPI, MRXS and the other formats of OpenSlide) through OpenSlide.
 
 Goode et al. 2013, J. Pathol. Inform. 4:27. OpenSlide applies no orientation tag, as no viewer of whole
 slides does.
@@ -16,15 +16,14 @@ from PIL import Image
 from podura.slides import faults, resolution
 from podura.slides.faults import UnsupportedError
 from podura.slides.readers.tiff_reader import require_whole_tiff
-from podura.slides.slide import BAND_PIXELS, Note, Pixels, Reader
+from podura.slides.slide import BAND_PIXELS, Note, Pixels, Preview
 
-#: OpenSlide's name for a tiled TIFF of no scanner.
-GENERIC = "generic-tiff"
+# OpenSlide's name for a tiled TIFF of no scanner.
+_GENERIC = "generic-tiff"
 FORMATS = {
     "aperio": "SVS",
     "hamamatsu": "NDPI",
     "mirax": "MRXS",
-    GENERIC: "tiled TIFF pyramid",
     "leica": "Leica SCN",
     "philips-tiff": "Philips TIFF",
     "ventana": "Ventana BIF",
@@ -36,30 +35,27 @@ _KEPT_BLOCKS = 16
 
 
 def vendor(path: Path) -> str | None:
-    """The format that OpenSlide sees in a file, by OpenSlide's name; None if it is none of its own."""
-    return openslide.OpenSlide.detect_format(str(path))
+    """The scanner's format that OpenSlide sees in a file, by OpenSlide's name; None if it is of none."""
+    name = openslide.OpenSlide.detect_format(str(path))
+    return None if name == _GENERIC else name
 
 
 class OpenSlideReader:
-    """A whole slide.
+    """A whole slide. ``um_per_pixel`` comes from the properties openslide.mpp-x and -y."""
 
-    ``um_per_pixel`` comes from the properties openslide.mpp-x and -y, or from ``facts``, a reader of
-    the same file that knows better, as are the number of pages and the notes then.
-    """
-
-    def __init__(self, path: Path, vendor_name: str, facts: Reader | None = None) -> None:
+    def __init__(self, path: Path, vendor_name: str) -> None:
         self._path = path
         self._slide = openslide.OpenSlide(str(path))
         self.format = FORMATS.get(vendor_name, vendor_name)
         self.orientation = 1
         self.sizes = tuple(self._slide.level_dimensions)
-        self.n_pages = 1 if facts is None else facts.n_pages
-        self.um_per_pixel = _micrometres(self._slide) if facts is None else facts.um_per_pixel
-        self._notes = () if facts is None else facts.notes()
+        # Labels, overviews and thumbnails are no pages; they are not read.
+        self.n_pages = 1
+        self.um_per_pixel = _micrometres(self._slide)
         self._blocks: OrderedDict[tuple[int, int, int], Pixels] = OrderedDict()
 
     def notes(self) -> tuple[Note, ...]:
-        return self._notes
+        return ()
 
     def pixels(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
         out = np.empty((height, width, 3), dtype=np.uint8)
@@ -81,7 +77,7 @@ class OpenSlideReader:
                 target[...] = block[from_y : from_y + target.shape[0], from_x : from_x + target.shape[1]]
         return out
 
-    def preview(self, longest_side: int) -> Pixels | None:
+    def preview(self, longest_side: int) -> Preview | None:
         return None
 
     def check(self) -> None:

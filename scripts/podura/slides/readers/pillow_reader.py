@@ -6,6 +6,7 @@ memory as it is stored (a byte a pixel for grey and palettes) until the slide is
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from podura.slides.colour import Look, Range, found_ranges, to_rgb
 from podura.slides.faults import TruncatedError
 from podura.slides.orientation import TURNS_BACK, known_orientation
 from podura.slides.readers.png import check_png, metadata_after_pixels, png_header
-from podura.slides.slide import Note, Pixels
+from podura.slides.slide import Note, Pixels, Preview
 
 # Pillow refuses from twice this on, and warns from it on; the refusal here comes first.
 Image.MAX_IMAGE_PIXELS = faults.MAX_PIXELS
@@ -85,13 +86,15 @@ class PillowReader:
             return to_rgb(values, _grey_look(values), self._found_ranges())
         return _rgb(stored)
 
-    def preview(self, longest_side: int) -> Pixels | None:
+    def preview(self, longest_side: int) -> Preview | None:
         if self._image.format not in ("JPEG", "MPO") or self._stored is not None:
             return None
         with _opened(self._path) as image:
             # The decoder makes halves, quarters and eighths at a fraction of the cost.
+            width, height = image.size
             image.draft("RGB", (longest_side, longest_side))
-            return _rgb(image)
+            factor = 1 << round(math.log2(width / image.size[0]))
+            return _rgb(image), width / factor, height / factor
 
     def check(self) -> None:
         image = self._image

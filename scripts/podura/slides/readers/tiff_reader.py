@@ -14,7 +14,7 @@ from podura.slides.readers import tiff_facts
 from podura.slides.readers.pillow_reader import scaled, several_pages
 from podura.slides.readers.tiff_pages import Picture, key_page, picture
 from podura.slides.readers.tiff_planes import Plane, SegmentCache
-from podura.slides.slide import BAND_PIXELS, Note, Pixels
+from podura.slides.slide import BAND_PIXELS, Note, Pixels, Preview
 
 # Its warnings speak of tags. What matters in them is told as a fault or a note.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -58,18 +58,6 @@ class TiffReader:
         self.um_per_pixel = tiff_facts.um_per_pixel(self._tif, page, found.kind)
         self._whole: set[int] = set()
         self._ranges: tuple[Range, ...] | None = None
-
-    @property
-    def is_plain_pyramid(self) -> bool:
-        """Whether it is a pyramid of 8-bit RGB, upright, without alpha and without missing tiles."""
-        return (
-            len(self.sizes) > 1
-            and self.format == "TIFF"
-            and self.orientation == 1
-            and (self.look.kind, self.look.alpha, self.page.samplesperpixel) == ("rgb", "none", 3)
-            and not self.look.is_scaled
-            and not any(plane.missing_segments for level in self._levels for plane in level)
-        )
 
     def notes(self) -> tuple[Note, ...]:
         found = [*self._page_notes(), *self._channel_notes()]
@@ -117,7 +105,7 @@ class TiffReader:
         planes = [plane.values(x, y, width, height) for plane in self._levels[level]]
         return planes[0] if len(planes) == 1 else np.concatenate([one[:, :, :1] for one in planes], axis=2)
 
-    def preview(self, longest_side: int) -> Pixels | None:
+    def preview(self, longest_side: int) -> Preview | None:
         return None
 
     def check(self) -> None:
