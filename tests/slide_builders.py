@@ -88,6 +88,27 @@ def write_svs(path: Path, pixels: NDArray[np.uint8], *, mpp: str = "0.4990") -> 
     return path
 
 
+def write_ndpi(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    """What OpenSlide takes for a slide of a Hamamatsu scanner: JPEG in one strip, two magnifications."""
+    with tifffile.TiffWriter(path) as writer:
+        for step, magnification in ((1, 20.0), (2, 10.0)):
+            level = np.ascontiguousarray(pixels[::step, ::step])
+            tags = [(65420, 4, 1, 1, True), (65421, 11, 1, magnification, True)]
+            tags += [(offset, 9, 1, 0, True) for offset in (65422, 65423, 65424)]
+            tags += [(271, 2, 9, "Hamamatsu", True), (272, 2, 11, "NanoZoomer", True)]
+            writer.write(
+                level,
+                photometric="rgb",
+                compression="jpeg",
+                rowsperstrip=level.shape[0],
+                metadata=None,
+                resolution=(22_000 / step, 22_000 / step),
+                resolutionunit="CENTIMETER",
+                extratags=tags,
+            )
+    return path
+
+
 def _pillow(suffix: str, **options: Any) -> Callable[[Path, int], Path]:
     def write(folder: Path, orientation: int) -> Path:
         path = folder / f"image{suffix}"
@@ -150,6 +171,10 @@ def _ycbcr(folder: Path, orientation: int) -> Path:
     return folder / "a.tif"
 
 
+def _ndpi(folder: Path, orientation: int) -> Path:
+    return write_ndpi(folder / "image.ndpi", smooth(256, 192))
+
+
 def _svs(folder: Path, orientation: int) -> Path:
     return write_svs(folder / "image.svs", texture())
 
@@ -195,9 +220,10 @@ EVERY_KIND: dict[str, Callable[[Path, int], Path]] = {
     "pyramid 16 bit": _pyramid(sixteen(71, 53), photometric="minisblack", compression="zlib"),
     "ome-tiff of two channels": _ome,
     "svs": _svs,
+    "ndpi": _ndpi,
 }
 #: Kinds that cannot hold an orientation, or whose orientation no viewer applies.
-WITHOUT_ORIENTATION = {"bmp", "png 16 bit colour", "svs"}
+WITHOUT_ORIENTATION = {"bmp", "png 16 bit colour", "svs", "ndpi"}
 
 
 def _bmp(folder: Path) -> Path:

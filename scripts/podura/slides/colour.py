@@ -154,7 +154,7 @@ def _from_palette(indices: NDArray, look: Look) -> NDArray[np.uint8]:
 def _from_cmyk(values: NDArray) -> NDArray[np.uint8]:
     if values.dtype == np.uint16:
         # Ink is a share of full ink, so its scale is fixed: 65535 is full.
-        values = values // 257
+        values = (values // 257).astype(np.uint8)
     if values.dtype != np.uint8:
         raise UnsupportedError("CMYK is read with 8 or 16 bits a colour. Save the image as RGB.")
     return np.array(Image.fromarray(np.ascontiguousarray(values), "CMYK").convert("RGB"))

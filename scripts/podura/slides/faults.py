@@ -19,7 +19,7 @@ READ_FORMATS = "JPEG, PNG, BMP, WebP, TIFF, OME-TIFF, SVS, NDPI or MRXS"
 
 _TAIL = 1 << 16
 _LONGEST_REASON = 160
-_TRUNCATED_WORDS = ("truncated", "unexpected end", "premature end", "incomplete or truncated")
+_TRUNCATED_WORDS = ("truncated", "unexpected end", "premature end", "short read", "incomplete or truncated")
 
 
 class UnreadableImageError(UserError):
@@ -95,7 +95,7 @@ def _fault(path: Path, error: Exception) -> UnreadableImageError:
     if (
         isinstance(error, (TruncatedError, EOFError))
         or any(words in text for words in _TRUNCATED_WORDS)
-        or _is_cut_off(path)
+        or is_cut_off(path)
     ):
         return UnreadableImageError(
             f"{path}: the image is cut off: the file ends before its pixels do. Copy it again from where "
@@ -113,7 +113,8 @@ def _reason(error: Exception) -> str:
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
 
 
-def _is_cut_off(path: Path) -> bool:
+def is_cut_off(path: Path) -> bool:
+    """Whether the end of a file lacks what the format of its first bytes has there."""
     try:
         with path.open("rb") as file:
             return _ends_early(file)
@@ -145,14 +146,14 @@ TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def ifd_chain_is_whole(file: BinaryIO) -> bool:
-    """Whether every image directory (IFD) that a TIFF or BigTIFF points to lies within the file.
+    """Whether every image directory (IFD) of a TIFF or BigTIFF, and the values of its tags, lie within it.
 
-    TIFF 6.0, section 2, and the BigTIFF design of libtiff.
+    TIFF 6.0, section 2, and the BigTIFF design of libtiff. Pixels and SubIFDs are not looked at.
     """
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(4)
-    order: Literal["little", "big"] = "little" if head.startswith(b"II") else "big"
+    order: _Order = "little" if head.startswith(b"II") else "big"
     big = b"+" in head
     count_bytes, entry_bytes, offset_bytes = (8, 20, 8) if big else (2, 12, 4)
     file.seek(8 if big else 4)
@@ -168,8 +169,22 @@ def ifd_chain_is_whole(file: BinaryIO) -> bool:
             return True
         seen.add(offset)
         file.seek(offset)
-        raw = file.read(count_bytes)
-        end = offset + count_bytes + int.from_bytes(raw, order) * entry_bytes
-        if len(raw) < count_bytes or end + offset_bytes > size:
+        count = int.from_bytes(file.read(count_bytes), order)
+        if offset + count_bytes + count * entry_bytes + offset_bytes > size:
             return False
-        file.seek(end)
+        entries = file.read(count * entry_bytes)
+        for start in range(0, len(entries), entry_bytes):
+            if _end_of_values(entries[start : start + entry_bytes], offset_bytes, order) > size:
+                return False
+
+
+def _end_of_values(entry: bytes, offset_bytes: int, order: _Order) -> int:
+    kind, count = int.from_bytes(entry[2:4], order), int.from_bytes(entry[4:-offset_bytes], order)
+    length = count * _VALUE_BYTES.get(kind, 0)
+    return 0 if length <= offset_bytes else int.from_bytes(entry[-offset_bytes:], order) + length
+
+
+# Bytes of a value of each type of TIFF (1 BYTE … 13 IFD) and BigTIFF (16 to 18).
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_VALUE_BYTES |= {16: 8, 17: 8, 18: 8}
+_Order = Literal["little", "big"]

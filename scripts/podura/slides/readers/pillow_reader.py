@@ -155,6 +155,8 @@ def _opened(path: Path) -> ImageFile.ImageFile:
     except Image.DecompressionBombError:
         raise faults.too_large(path) from None
     except UnidentifiedImageError:
+        if faults.is_cut_off(path):
+            raise TruncatedError from None
         raise faults.not_an_image(path) from None
     width, height = image.size
     if width * height > faults.MAX_PIXELS:
