@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,6 +229,53 @@ def test_a_size_that_is_not_told_is_noted_once(entries):
 )
 def test_suspiciously_few_boxes(counts, told):
     assert list(np.array(counts)[few_boxes(counts)]) == told
+
+
+# --- image files ---------------------------------------------------------------------------------
+
+
+def grey_scan(path, um_per_pixel=None):
+    """A 16-bit TIFF of two pages."""
+    options = {"metadata": None, "photometric": "minisblack"}
+    if um_per_pixel:
+        density = 10_000 / um_per_pixel
+        options |= {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
+    pages = np.arange(2 * 24 * 40, dtype=np.uint16).reshape(2, 24, 40)
+    tifffile.imwrite(path, pages, **options)
+
+
+def test_how_a_file_was_read_is_told(tmp_path):
+    entries = study(tmp_path, ["a.tif"])
+    grey_scan(entries[0].path)
+    dataset = import_dataset(entries, raw(raw_image("a.tif", raw_box())), SPECIES)
+    told = {row["kind"]: row for row in rows(dataset)}
+    assert set(told) == {"several_pages", "scaled_16_bit"}
+    assert {(row["image"], row["severity"], row["treatment"]) for row in told.values()} == {
+        ("a.tif", "note", "kept")
+    }
+    assert told["several_pages"]["value"] == "2"
+    assert told["scaled_16_bit"]["value"] == "0..959"
+
+
+@pytest.mark.parametrize(
+    ("table", "file", "taken", "differs"),
+    [
+        (None, None, None, False),
+        (None, 0.5, 0.5, False),
+        (0.5, None, 0.5, False),
+        (0.5, 0.52, 0.5, False),
+        (0.5, 0.53, 0.5, True),
+        (0.5, 1.0, 0.5, True),
+    ],
+)
+def test_the_resolution_of_the_table_wins_over_that_of_the_file(tmp_path, table, file, taken, differs):
+    entries = [replace(study(tmp_path, ["a.tif"])[0], um_per_pixel=table)]
+    grey_scan(entries[0].path, file)
+    dataset = import_dataset(entries, raw(raw_image("a.tif", raw_box())), SPECIES)
+    (image,) = dataset.coco["images"]
+    assert image.get("um_per_pixel") == taken
+    told = rows(dataset, "resolution_differs")
+    assert [(row["severity"], row["treatment"]) for row in told] == [("warning", "kept")] * differs
 
 
 # --- what comes out ------------------------------------------------------------------------------

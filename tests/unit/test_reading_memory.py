@@ -7,36 +7,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from podura.slides.readers import tiff_planes
 from podura.slides.reading import open_slide
+from slide_builders import texture, write_pyramid
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+TESTS = Path(__file__).parents[1]
+SCRIPTS = TESTS.parent / "scripts"
 SIDE = 20_000
 TILE = 512
 
-# Peak of what a region, a thumbnail and (for small enough files) a check add to the process, in MB.
+# What actions add to the peak of a process that has read an image of that kind before, in MB.
 MEASURE = """
-import resource, sys
-sys.path.insert(0, sys.argv[1])
+import sys
+sys.path[:0] = sys.argv[1:3]
+from peak_memory import peak_mb
 from podura.slides.reading import open_slide
-with open_slide(sys.argv[2]) as slide:
+with open_slide(sys.argv[3]) as slide:
     slide.region(0, 0, 8, 8)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with open_slide(sys.argv[2]) as slide:
-    for action in sys.argv[3:]:
+before = peak_mb()
+with open_slide(sys.argv[4]) as slide:
+    for action in sys.argv[5:]:
         if action == "region":
             assert slide.region(9_111, 7_003, 1024, 1024).shape == (1024, 1024, 3)
         elif action == "thumbnail":
             assert max(slide.thumbnail(512).shape) == 512
+        elif action == "whole":
+            assert slide.read().shape[:2] == slide.size[::-1]
         else:
             slide.check()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak_mb() - before)
 """
 
 
-def grown_mb(path, *actions):
-    command = [sys.executable, "-c", MEASURE, str(SCRIPTS), str(path), *actions]
+def grown_mb(small, path, *actions):
+    command = [sys.executable, "-c", MEASURE, str(SCRIPTS), str(TESTS), str(small), str(path), *actions]
     return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
 
 
@@ -69,12 +75,25 @@ def large_pyramid(tmp_path_factory):
     return path
 
 
-def test_a_region_of_a_large_pyramid_holds_a_small_part_of_it(large_pyramid):
-    assert grown_mb(large_pyramid, "region") < 60
-    assert grown_mb(large_pyramid, "thumbnail") < 120
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "a.tif"
+    return write_pyramid(path, texture(), compression="zlib")
 
 
-def test_checking_a_large_file_holds_a_small_part_of_it(tmp_path):
+def test_a_region_of_a_large_pyramid_holds_a_small_part_of_it(small, large_pyramid):
+    assert grown_mb(small, large_pyramid, "region") < 60
+    assert grown_mb(small, large_pyramid, "thumbnail") < 120
+
+
+def test_the_measure_sees_a_whole_image(small, tmp_path):
+    path = write_pyramid(
+        tmp_path / "a.tif", np.zeros((6000, 6000, 3), np.uint8), tile=512, compression="zlib"
+    )
+    assert grown_mb(small, path, "whole") > 100
+
+
+def test_checking_a_large_file_holds_a_small_part_of_it(small, tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(
         path,
@@ -86,24 +105,14 @@ def test_checking_a_large_file_holds_a_small_part_of_it(tmp_path):
         compression="zlib",
         metadata=None,
     )  # 200 MB of values
-    assert grown_mb(path, "check", "region") < 60
+    assert grown_mb(small, path, "check", "region") < 60
 
 
-def test_checking_a_large_png_holds_a_small_part_of_it(tmp_path):
-    from PIL import Image
-
+def test_checking_a_large_png_holds_a_small_part_of_it(small, tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (9_000, 9_000), (10, 200, 30)).save(path, compress_level=1)  # 243 MB of pixels
-    command = (
-        "import resource, sys; sys.path.insert(0, sys.argv[1]);"
-        "from podura.slides.reading import check_pixels, image_size; image_size(sys.argv[2]);"
-        "a = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; check_pixels(sys.argv[2]);"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - a) / 1024)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", command, str(SCRIPTS), str(path)], check=True, capture_output=True, text=True
-    )
-    assert float(done.stdout) < 40
+    Image.new("RGB", (9, 9)).save(tmp_path / "small.png")
+    assert grown_mb(tmp_path / "small.png", path, "check") < 40
 
 
 def test_only_tiles_that_a_region_touches_are_decoded_once(large_pyramid, monkeypatch):

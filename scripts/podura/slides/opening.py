@@ -46,5 +46,5 @@ def _tiff_reader(path: Path) -> Reader:
     try:
         return TiffReader(path)
     except NotImplementedError:
-        # YCbCr without JPEG: Pillow has libtiff convert it.
+        # YCbCr without JPEG, and fax compression: Pillow has libtiff decode it.
         return PillowReader(path)

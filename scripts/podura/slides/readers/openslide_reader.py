@@ -120,7 +120,7 @@ class OpenSlideReader:
         if image.getchannel("A").getextrema() != (255, 255):
             # Where a scanner took no picture the slide is transparent.
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return np.asarray(image)[:, :, :3]
+        return np.asarray(image.convert("RGB"))
 
 
 def _micrometres(slide: openslide.OpenSlide) -> resolution.MicrometresXY | None:

@@ -189,7 +189,9 @@ def _deep_values(path: Path) -> NDArray[np.uint16]:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return known_orientation(image.getexif().get(ExifTags.Base.Orientation, 1))
+        # The method of PNG images would decode all pixels, in case that EXIF lies behind them.
+        exif = Image.Image.getexif(image)
+        return known_orientation(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:
         # Damaged EXIF raises almost anything; every viewer then shows the image as stored.
         return 1

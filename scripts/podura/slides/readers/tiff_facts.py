@@ -18,6 +18,7 @@ _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _INK_SET = 274, 282, 283, 296
 _INCH, _CENTIMETRE = 2, 3
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _LINEAR = 0, 1, 2, 3, 4, 5, 6, 34892
 _JPEG_COMPRESSIONS = (6, 7, 33003, 33005, 34892, 34712)
+_CCITT = (2, 3, 4)
 _STRAIGHT, _PREMULTIPLIED = 2, 1
 
 
@@ -78,13 +79,16 @@ def _length(value: str | None, unit: str | None) -> float | None:
 def look(page: TiffPage, n_channels: int) -> Look:
     """What the samples of a page mean; ``n_channels`` pages of channels, or 1.
 
-    Raises UnsupportedError for colour spaces that are not read.
+    Raises UnsupportedError for colour spaces that are not read, NotImplementedError for what libtiff
+    (through Pillow) reads and tifffile does not, or not in every version.
     """
     if page.dtype is None:
         raise UnsupportedError("the TIFF holds values of a kind that is not read. Save it with 8 or 16 bits.")
     dtype, samples = np.dtype(page.dtype), page.samplesperpixel
     bits = page.bitspersample if isinstance(page.bitspersample, int) else 8 * dtype.itemsize
     photometric = int(page.photometric)
+    if page.compression in _CCITT:
+        raise NotImplementedError("fax compression")
     if n_channels > 1:
         return Look("channels", dtype, bits, n_channels, inverted=photometric == _WHITE_IS_ZERO)
     if photometric == _PALETTE:
