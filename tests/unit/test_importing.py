@@ -27,8 +27,10 @@ from podura.annotations.dataset import image_frame, truth_frame
 from podura.annotations.importing import import_dataset
 from podura.annotations.names import SpeciesEntry
 from podura.annotations.problems import checked_box, few_boxes
+from podura.annotations.sizes import sizes_of_images
 from podura.annotations.voc import read_voc
 from podura.errors import UserError
+from podura.slides import faults
 from podura.slides.entries import ImageEntry
 
 
@@ -242,6 +244,17 @@ def grey_scan(path, um_per_pixel=None):
         options |= {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
     pages = np.arange(2 * 24 * 40, dtype=np.uint16).reshape(2, 24, 40)
     tifffile.imwrite(path, pages, **options)
+
+
+def test_an_image_that_is_too_large_is_dropped_and_the_run_goes_on(tmp_path, monkeypatch):
+    entries = study(tmp_path, ["a.png"]) + study(tmp_path, ["b.png"], size=(41, 24))
+    monkeypatch.setattr(faults, "MAX_PIXELS", 40 * 24)
+    found = raw(raw_image("a.png", raw_box()), raw_image("b.png", raw_box(), size=(41, 24)))
+    dataset = import_dataset(entries, found, SPECIES)
+    assert [(row["image"], row["treatment"]) for row in rows(dataset, "too_large_image")] == [
+        ("b.png", "dropped")
+    ]
+    assert sizes_of_images(entries)(("b.png",)) is None
 
 
 def test_how_a_file_was_read_is_told(tmp_path):

@@ -26,7 +26,7 @@ from podura.annotations.problems import Box, Problem, checked_box, named_twice
 from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox
 from podura.errors import UserError, UserErrors
 from podura.slides.entries import ImageEntry
-from podura.slides.reading import Examination, ImageHeader, UnreadableImageError, examine
+from podura.slides.reading import Examination, ImageHeader, TooLargeError, UnreadableImageError, examine
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def _examine(entries: Sequence[ImageEntry], problems: list[Problem]) -> dict[str
     for count, entry in enumerate(entries, start=1):
         try:
             examined[entry.image] = examine(entry.path)
-        except UnreadableImageError as error:
+        except (UnreadableImageError, TooLargeError) as error:
             problems.append(Problem(error.kind, "error", "dropped", str(error), image=entry.image))
         if count % _PROGRESS_EVERY == 0:
             log.info("%d of %d images read", count, len(entries))

@@ -8,7 +8,7 @@ from functools import cache
 from podura.annotations.matching import image_finder
 from podura.annotations.raw import SizeOf
 from podura.slides.entries import ImageEntry
-from podura.slides.reading import UnreadableImageError, image_size
+from podura.slides.reading import TooLargeError, UnreadableImageError, image_size
 
 
 def sizes_of_images(entries: Sequence[ImageEntry]) -> SizeOf:
@@ -25,7 +25,7 @@ def sizes_of_images(entries: Sequence[ImageEntry]) -> SizeOf:
     def size(image: str) -> tuple[int, int] | None:
         try:
             return image_size(paths[image])
-        except UnreadableImageError:
+        except (UnreadableImageError, TooLargeError):
             return None
 
     def size_of(file_names: tuple[str, ...]) -> tuple[int, int] | None:

@@ -34,6 +34,12 @@ class UnreadableImageError(UserError):
         super().__init__(message)
 
 
+class TooLargeError(UserError):
+    """An image of more than MAX_PIXELS pixels that would have to be read as a whole."""
+
+    kind = "too_large_image"
+
+
 class TruncatedError(Exception):
     """Raised within a reader where the file ends before its pixels do."""
 
@@ -64,8 +70,14 @@ def faults_told(path: Path) -> Iterator[None]:
     """Whatever goes wrong with a file in a reader becomes an UnreadableImageError that names it."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
+    except MemoryError as error:
+        # Not a fault of the file, or not surely: it must not be dropped as one.
+        raise UserError(
+            f"{path}: the memory of this computer does not suffice to read the image. "
+            "Give the job more memory, or save the image in tiles."
+        ) from error
     except UnsupportedError as error:
         raise UnreadableImageError(f"{path}: {error}") from None
     except Exception as error:
@@ -81,9 +93,9 @@ def not_an_image(path: Path) -> UnreadableImageError:
     )
 
 
-def too_large(path: Path) -> UserError:
+def too_large(path: Path) -> TooLargeError:
     """The refusal of an image that is too large to be read as a whole."""
-    return UserError(
+    return TooLargeError(
         f"{path}: the image has more than {MAX_PIXELS / 1e9:g} gigapixels, too many to be read as a whole. "
         "Cut it into smaller fields, each an image of the same slide."
     )

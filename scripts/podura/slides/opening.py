@@ -16,7 +16,7 @@ def open_slide(path: Path | str) -> Slide:
     What a file is its first bytes tell, not its suffix. Whole slides of scanners are read through
     OpenSlide; other TIFF, tiled pyramids among them, through tifffile, which takes every kind of
     values and an eighth of the time; the rest through Pillow.
-    Raises UnreadableImageError, and UserError for more than faults.MAX_PIXELS in a format that can
+    Raises UnreadableImageError, and TooLargeError for more than faults.MAX_PIXELS in a format that can
     only be decoded as a whole.
     """
     path = Path(path)

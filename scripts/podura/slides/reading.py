@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from podura.slides.faults import MAX_PIXELS, UnreadableImageError
+from podura.slides.faults import MAX_PIXELS, TooLargeError, UnreadableImageError
 from podura.slides.opening import open_slide
 from podura.slides.orientation import upright_size
 from podura.slides.slide import Level, Note, Slide
@@ -39,6 +39,7 @@ __all__ = [
     "Level",
     "Note",
     "Slide",
+    "TooLargeError",
     "UnreadableImageError",
     "check_pixels",
     "examine",
@@ -80,7 +81,7 @@ class Examination:
 def read_header(path: Path | str) -> ImageHeader:
     """Size and orientation of an image, without decoding its pixels.
 
-    Raises UnreadableImageError, and UserError as open_slide does.
+    Raises UnreadableImageError, and TooLargeError as open_slide does.
     """
     with open_slide(path) as slide:
         return _header(slide)
@@ -89,7 +90,7 @@ def read_header(path: Path | str) -> ImageHeader:
 def image_size(path: Path | str) -> tuple[int, int]:
     """Width and height in pixels after EXIF orientation, without decoding the pixels.
 
-    Raises UnreadableImageError, and UserError as open_slide does.
+    Raises UnreadableImageError, and TooLargeError as open_slide does.
     """
     return read_header(path).size
 
@@ -97,7 +98,7 @@ def image_size(path: Path | str) -> tuple[int, int]:
 def check_pixels(path: Path | str) -> None:
     """Decode an image at the least cost that still shows damage, and keep nothing.
 
-    Raises UnreadableImageError, and UserError as open_slide does.
+    Raises UnreadableImageError, and TooLargeError as open_slide does.
     """
     with open_slide(path) as slide:
         slide.check()
@@ -106,7 +107,7 @@ def check_pixels(path: Path | str) -> None:
 def examine(path: Path | str) -> Examination:
     """Header, damage and notes of a file in one go.
 
-    Raises UnreadableImageError, and UserError as open_slide does.
+    Raises UnreadableImageError, and TooLargeError as open_slide does.
     """
     with open_slide(path) as slide:
         slide.check()
@@ -116,7 +117,7 @@ def examine(path: Path | str) -> Examination:
 def read_image(path: Path | str) -> NDArray[np.uint8]:
     """Pixels as height × width × 3, 8-bit RGB, by the rules at the head of this module.
 
-    Raises UnreadableImageError, and UserError for more than ``faults.MAX_PIXELS``.
+    Raises UnreadableImageError, and TooLargeError for more than ``faults.MAX_PIXELS``.
     """
     with open_slide(path) as slide:
         return slide.read()

@@ -159,7 +159,7 @@ class Slide:
             return upright(self._reader.pixels(level, *rectangle), self.orientation)
 
     def read(self) -> Pixels:
-        """The whole image. Raises UserError for more than faults.MAX_PIXELS."""
+        """The whole image. Raises TooLargeError for more than faults.MAX_PIXELS."""
         width, height = self.size
         if width * height > faults.MAX_PIXELS:
             raise faults.too_large(self.path)
