@@ -13,8 +13,6 @@ from PIL import Image
 
 from builders import ORIENTATION, quadrants
 
-ORIENTATION_TAG = ("Orientation", 3, 1)
-
 
 def texture(width: int = 70, height: int = 50, *, seed: int = 3) -> NDArray[np.uint8]:
     """RGB in which every pixel differs from its neighbours, so that a shift by one pixel shows."""
