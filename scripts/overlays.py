@@ -7,18 +7,27 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from podura import jobs
 from podura.annotations.dataset import truth_frame
 from podura.configuration.run import load_run
 from podura.report.gallery import Subject, write_gallery
 from podura.report.pens import box_style
 from podura.report.results import full_names
-from podura.report.specimens import Legend
+from podura.report.specimens import LONGEST, Legend
 from podura.report.wording import faults_by_image
-from podura.slides.reading import read_image
+from podura.slides.reading import open_slide
 from podura.tables import PICTURES, PROBLEMS, read_json, whole_folder
 
 log = logging.getLogger("overlays")
+
+
+def reduced(path: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Read an image at the size of its picture, whatever its own."""
+    with open_slide(path) as slide:
+        return slide.thumbnail(LONGEST), slide.size
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -38,7 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
             truth_frame(read_json(arguments.annotations)),
             legend,
             folder,
-            read=read_image,
+            read=reduced,
             threads=arguments.threads,
             progress=lambda done, all_: log.info("%d of %d images", done, all_) if done % 200 == 0 else None,
         )

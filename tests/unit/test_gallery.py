@@ -153,6 +153,18 @@ class TestPictures:
         assert one > plain
         assert drawn(faults=["a fault"] * 500).picture.height < plain + 8 * (one - plain)
 
+    def test_boxes_of_a_reduced_image_lie_where_they_do_in_the_whole(self):
+        whole = drawn(("CER-DEN", 800, 400, 2400, 1200, False), pixels=grey_pixels(3200, 1600)).picture
+        reduced = draw_specimens(
+            grey_pixels(1600, 800),
+            boxes(("CER-DEN", 800, 400, 2400, 1200, False)),
+            "a",
+            (),
+            LEGEND,
+            size=(3200, 1600),
+        ).picture
+        assert np.array_equal(np.asarray(whole), np.asarray(reduced))
+
     @pytest.mark.parametrize(
         "box", [(0, 0, 320, 240), (0, 0, 1, 1), (319, 239, 320, 240), (-0.4, 3, 320.4, 3.2)]
     )
@@ -164,6 +176,11 @@ class TestPictures:
         assert label_size("CER-DEN", 12)[0] > label_size("RBC", 12)[0]
 
 
+def read(path: str) -> tuple[np.ndarray, tuple[int, int]]:
+    pixels = read_image(path)
+    return pixels, pixels.shape[1::-1]
+
+
 class TestGallery:
     def write(self, folder: Path, subjects, threads=1, found=None):
         with whole_folder(folder) as temporary:
@@ -172,7 +189,7 @@ class TestGallery:
                 boxes(("CER-DEN", 5, 5, 20, 20, False)) if found is None else found,
                 LEGEND,
                 temporary,
-                read=read_image,
+                read=read,
                 threads=threads,
             )
 

@@ -23,6 +23,8 @@ from podura.report.wording import image_title
 
 THUMBNAILS = "thumbnails"
 _QUALITY = 82
+#: Gives the pixels of a file as height × width × 3, made smaller or not, and its own width and height.
+Read = Callable[[str], tuple[NDArray[np.uint8], tuple[int, int]]]
 _READABLE = 40  # letters of an image's name that its picture's name keeps
 
 
@@ -59,14 +61,14 @@ def write_gallery(
     legend: Legend,
     folder: Path,
     *,
-    read: Callable[[str], NDArray[np.uint8]],
+    read: Read,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Write picture and thumbnail of every subject into ``folder``; returns tables.PICTURES.
 
-    ``boxes`` is a frame as of ``annotations.dataset.truth_frame``. ``read`` gives the pixels of a file as
-    height × width × 3; where it raises a UserError, the picture says so. The number of threads changes
+    ``boxes`` is a frame as of ``annotations.dataset.truth_frame``. Where ``read`` raises a
+    UserError, the picture says so. The number of threads changes
     nothing in the files. ``progress`` is told pictures done and in all.
     """
     (folder / THUMBNAILS).mkdir()
@@ -89,18 +91,19 @@ def _write(
     none: pd.DataFrame,
     legend: Legend,
     folder: Path,
-    read: Callable[[str], NDArray[np.uint8]],
+    read: Read,
 ) -> dict[str, Any]:
     title = image_title(subject.image, subject.slide)
     fault = None
     try:
-        pixels = read(subject.path)
+        pixels, size = read(subject.path)
     except UserError as error:
         # The reader names the file by its path, which is of no use to others.
         fault = str(error).replace(str(subject.path), subject.image)
         drawn = draw_placeholder(title, fault)
     else:
-        drawn = draw_specimens(pixels, by_image.get(subject.image, none), title, subject.faults, legend)
+        of_image = by_image.get(subject.image, none)
+        drawn = draw_specimens(pixels, of_image, title, subject.faults, legend, size=size)
     return {"image": subject.image, "fault": fault, **_save(drawn, folder, picture_name(subject.image))}
 
 

@@ -55,15 +55,23 @@ class Legend:
 
 
 def draw_specimens(
-    pixels: NDArray[np.uint8], boxes: pd.DataFrame, title: str, faults: Sequence[str], legend: Legend
+    pixels: NDArray[np.uint8],
+    boxes: pd.DataFrame,
+    title: str,
+    faults: Sequence[str],
+    legend: Legend,
+    *,
+    size: tuple[int, int] | None = None,
 ) -> Drawn:
     """Draw boxes (columns ``species, ignore`` and tables.BOX_COLUMNS, in pixels of the image) on an image.
 
-    ``pixels`` are height × width × 3; ``faults`` are sentences on what is wrong with the image.
+    ``pixels`` are height × width × 3; ``size`` is width and height of the image itself, where ``pixels`` are
+    a smaller copy of it; ``faults`` are sentences on what is wrong with the image.
     """
     whole = Image.fromarray(pixels)
     picture = _scaled(whole, _factor(whole.size))
-    scale = np.array([picture.width / whole.width, picture.height / whole.height] * 2)
+    width, height = size or whole.size
+    scale = np.array([picture.width / width, picture.height / height] * 2)
     corners = boxes[list(BOX_COLUMNS)].to_numpy(dtype=np.float64) * scale
     codes, ignored = boxes["species"].tolist(), boxes["ignore"].tolist()
     small = picture.copy()
