@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from podura import jobs
@@ -16,23 +17,17 @@ log = logging.getLogger("paint")
 
 def main(arguments: argparse.Namespace) -> None:
     study = load_run(arguments.config, painted_folder=arguments.slides)
+    painted = study.painted
     rows = [
-        ImageRow(image.image, image.slide, image.site or "", image.um_per_pixel or arguments.um_per_pixel)
+        ImageRow(image.image, image.slide, image.site or "", image.um_per_pixel or painted.um_per_pixel)
         for image in study.images
     ]
-    painted = study.painted
     coco = paint_study(
         rows=rows,
         folder=arguments.slides,
         species=[species.code for species in study.species],
         species_names={species.code: species.name for species in study.species},
-        settings=PaintSettings(
-            width=painted.width,
-            height=painted.height,
-            um_per_pixel=arguments.um_per_pixel,
-            specimens_per_image=painted.specimens_per_image,
-            other_animals_per_image=painted.other_animals_per_image,
-        ),
+        settings=PaintSettings(**asdict(painted)),
         traits=load_traits(arguments.traits),
         seed=study.random_seed,
         processes=arguments.threads,
@@ -48,6 +43,5 @@ if __name__ == "__main__":
     parser.add_argument("--traits", type=Path, required=True, help="table of species traits")
     parser.add_argument("--slides", type=Path, required=True, help="folder for the painted images")
     parser.add_argument("--annotations", type=Path, required=True, help="COCO file for their boxes")
-    parser.add_argument("--um-per-pixel", type=float, default=10.0, help="where the images table has none")
     parser.add_argument("--threads", type=int, default=1)
     jobs.run(main, parser)

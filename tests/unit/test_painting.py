@@ -25,6 +25,7 @@ from podura.slides.painting import (
 from podura.slides.painting import images as images_module
 from podura.slides.painting.anatomy import plan_springtail
 from podura.slides.painting.conditions import draw_conditions
+from podura.slides.painting.scene import overlap
 from podura.slides.painting.springtails import Preparation, draw_length_mm, paint_springtail
 from podura.tables import SPECIES
 
@@ -251,7 +252,7 @@ def test_boxes_lie_in_the_image_and_mostly_apart(seed: int, um: float) -> None:
         assert 0 <= y_min < y_max <= 240
     for n, first in enumerate(boxes):
         for second in boxes[:n]:
-            assert images_module._overlap(first, second) <= 0.25
+            assert overlap(first, second) <= 0.25
 
 
 def test_animals_grow_with_the_magnification() -> None:
@@ -339,8 +340,8 @@ def test_the_demo_has_enough_animals_of_every_species() -> None:
     assert sum(not specimens for specimens in painted) < 0.15 * len(painted)
 
 
-@pytest.mark.parametrize("name", ["../out.jpg", "/tmp/out.jpg", "images/../../out.jpg", "images/a.png", "."])
-def test_a_path_that_leaves_the_folder_or_is_no_jpeg_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["../out.jpg", "/tmp/out.jpg", "images/../../out.jpg", "images/a.gif", "."])
+def test_a_path_that_leaves_the_folder_or_is_no_image_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "study"
     with pytest.raises(UserError, match="Write a "):
         study(folder, rows=[ImageRow(name, "s", "x", 20.0)])

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
+from podura.configuration.painted import painted_faults, painted_settings
 from podura.configuration.settings import (
     dataset_settings,
     evaluation_settings,
-    painted_settings,
     split_settings,
     training_settings,
 )
@@ -130,6 +130,7 @@ class _Reading:
     def study(self) -> Study:
         self.check_fractions()
         self.check_annotations()
+        self.check_painted()
         table, species = self.species()
         images = self.images()
         if images is not None:
@@ -203,6 +204,13 @@ class _Reading:
                 self.fault(
                     f"dataset.annotations.{option}", f"the format {kind} does not take it. Leave it out."
                 )
+
+    def check_painted(self) -> None:
+        if not self.sound("painted", "species.other", "dataset.annotations.format"):
+            return
+        if self.config["dataset"]["annotations"]["format"] == "painted":
+            for key, message in painted_faults(self.config):
+                self.fault(key, message)
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""

@@ -11,7 +11,6 @@ from podura.configuration.study import (
     AugmentationSettings,
     DatasetSettings,
     EvaluationSettings,
-    PaintedSettings,
     SplitSettings,
     TrainingSettings,
 )
@@ -33,16 +32,6 @@ def dataset_settings(values: Mapping[str, Any], folder: Path) -> DatasetSettings
             attribute=annotations["attribute"],
             image_key=annotations["image_key"],
         ),
-    )
-
-
-def painted_settings(values: Mapping[str, Any]) -> PaintedSettings:
-    """How slides are painted."""
-    return PaintedSettings(
-        width=values["width"],
-        height=values["height"],
-        specimens_per_image=float(values["specimens_per_image"]),
-        other_animals_per_image=float(values["other_animals_per_image"]),
     )
 
 

@@ -77,12 +77,22 @@ class CardSettings:
 
 @dataclass(frozen=True)
 class PaintedSettings:
-    """Size of a painted slide in pixels, and mean numbers of animals on it."""
+    """What painted slides show; the fields mean what the keys of ``painted`` in the schema say."""
 
     width: int
     height: int
+    um_per_pixel: float
     specimens_per_image: float
     other_animals_per_image: float
+    others_name: str | None
+    single_share: float | None
+    max_animals: int | None
+    empty_share: float
+    long_tail: float
+    touching: float
+    site_effect: float
+    slide_effect: float
+    site_species: float | None
 
 
 @dataclass(frozen=True)

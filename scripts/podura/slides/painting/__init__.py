@@ -1,6 +1,7 @@
 """Painting synthetic brightfield slides of springtails, with boxes as truth."""
 
-from podura.slides.painting.images import PaintedImage, PaintSettings, Specimen, paint_image
+from podura.slides.painting.images import PaintedImage, Specimen, paint_image
+from podura.slides.painting.settings import PaintSettings
 from podura.slides.painting.study import ImageRow, paint_study
 from podura.slides.painting.traits import SPRINGTAIL_TRAITS, SpeciesTraits, load_traits
 

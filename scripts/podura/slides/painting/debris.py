@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from podura.slides.painting.conditions import Conditions
+from podura.slides.painting.layers import DensityMap, line_patch
 from podura.slides.painting.patches import (
     Canvas,
     Layer,
@@ -18,42 +18,42 @@ from podura.slides.painting.patches import (
 )
 from podura.slides.painting.shapes import Points, bent_axis, blob, turn
 
+#: Enough for a dirty plate, and a bound on time.
+_MOST_PARTICLES = 4000
+#: Up to this area an image counts as one field.
+_FIELD_MM2 = 100.0
 
-def add_debris(density: Layer, conditions: Conditions, um_per_pixel: float, rng: np.random.Generator) -> None:
-    """Add debris, bubbles and scratches to the density of an image, of shape (height, width, 3)."""
-    height, width = density.shape[:2]
+
+def add_debris(
+    density: DensityMap, conditions: Conditions, um_per_pixel: float, rng: np.random.Generator
+) -> None:
+    """Add debris, bubbles and scratches to the density of an image."""
+    height, width = density.height, density.width
     area_mm2 = height * width * (um_per_pixel / 1000) ** 2
     number = rng.poisson(conditions.debris * area_mm2)
-    for _ in range(min(number, 400)):
+    for _ in range(min(number, _MOST_PARTICLES)):
         if rng.random() > conditions.organic:
             _particle(density, um_per_pixel, rng)
         elif rng.random() < 0.6:
             _hypha(density, um_per_pixel, rng)
         else:
             _fibre(density, um_per_pixel, rng)
-    for _ in range(rng.poisson(conditions.bubbles)):
+    # Bubbles and scratches are counted by fields of a microscope; a plate holds many of them.
+    fields = max(1.0, area_mm2 / _FIELD_MM2)
+    for _ in range(rng.poisson(conditions.bubbles * fields)):
         _bubble(density, um_per_pixel, rng)
-    for _ in range(rng.poisson(conditions.scratches)):
+    for _ in range(rng.poisson(conditions.scratches * fields)):
         _scratch(density, rng)
 
 
-def add_patch(density: Layer, patch: Layer, left: int, top: int) -> None:
-    """Add a patch whose upper left corner is at (left, top); what sticks out is cut off."""
-    height, width = density.shape[:2]
-    x_min, y_min = max(left, 0), max(top, 0)
-    x_max, y_max = min(left + patch.shape[1], width), min(top + patch.shape[0], height)
-    if x_min < x_max and y_min < y_max:
-        density[y_min:y_max, x_min:x_max] += patch[y_min - top : y_max - top, x_min - left : x_max - left]
-
-
-def _scatter(density: Layer, patch: Layer, rng: np.random.Generator) -> None:
-    height, width = density.shape[:2]
+def _scatter(density: DensityMap, patch: Layer, rng: np.random.Generator) -> None:
+    height, width = density.height, density.width
     left = int(rng.integers(-patch.shape[1] // 2, width - patch.shape[1] // 2 + 1))
     top = int(rng.integers(-patch.shape[0] // 2, height - patch.shape[0] // 2 + 1))
-    add_patch(density, patch, left, top)
+    density.add(patch, left, top)
 
 
-def _particle(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> None:
+def _particle(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
     """A crumb of humus, brown to black, or a mineral grain, glassy with a dark edge."""
     radius = max(float(rng.lognormal(np.log(14), 0.7)) / um_per_pixel, 0.6) * 2
     outline = blob(rng, min(radius, 90 / um_per_pixel * 2), 0.45)
@@ -69,7 +69,7 @@ def _particle(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> 
     _scatter(density, shrink(blur(layer, rng.uniform(0.8, 2.0)), 2), rng)
 
 
-def _hypha(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> None:
+def _hypha(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
     """A thread of a fungus, sometimes branched."""
     length = np.clip(rng.lognormal(np.log(500), 0.7), 100, 3000) / um_per_pixel * 2
     axis = bent_axis(length, rng.normal(0, 0.9), rng.normal(0, 0.5))
@@ -90,7 +90,7 @@ def _hypha(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> Non
     _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), rng)
 
 
-def _fibre(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> None:
+def _fibre(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
     """A plant fibre: two parallel walls, cross walls, brownish or colourless."""
     length = np.clip(rng.lognormal(np.log(260), 0.8), 60, 2000) / um_per_pixel * 2
     half = rng.uniform(5, 28) / um_per_pixel * 2 / 2
@@ -109,7 +109,7 @@ def _fibre(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> Non
     _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), rng)
 
 
-def _bubble(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> None:
+def _bubble(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
     """An air bubble in the medium: total reflection makes a broad black ring with a bright centre."""
     radius = float(np.clip(rng.lognormal(np.log(55), 0.7), 15, 400)) / um_per_pixel * 2
     canvas = Canvas(np.array([[-radius, -radius], [radius, radius]]), margin=4, step=2)
@@ -121,13 +121,13 @@ def _bubble(density: Layer, um_per_pixel: float, rng: np.random.Generator) -> No
     _scatter(density, shrink(blur(tinted(ring + inner, (1, 1, 0.97)), 1.0), 2), rng)
 
 
-def _scratch(density: Layer, rng: np.random.Generator) -> None:
+def _scratch(density: DensityMap, rng: np.random.Generator) -> None:
     """A scratch in the cover slip: long, straight and faint, dark or bright."""
-    height, width = density.shape[:2]
+    height, width = density.height, density.width
     start = rng.uniform(0, 1, 2) * (width, height)
     end = start + turn(np.array([rng.uniform(0.1, 0.7) * width, 0.0]), rng.uniform(0, 2 * np.pi))
-    image = np.zeros((height, width), np.uint8)
-    line = np.round(np.stack([start, end]) * 16).astype(np.int32)
-    cv2.polylines(image, [line], False, 255, 1, cv2.LINE_AA, 4)
     strength = rng.uniform(0.03, 0.12) * (1 if rng.random() < 0.6 else -0.5)
-    density += (image.astype(np.float32) / 255 * np.float32(strength))[:, :, None]
+    line = line_patch(start, end, (height, width))
+    if line is not None:
+        cover, left, top = line
+        density.add((cover * np.float32(strength))[:, :, None] * np.ones(3, np.float32), left, top)

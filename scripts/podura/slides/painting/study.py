@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,14 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from podura.errors import UserError
-from podura.slides.painting.images import PaintSettings, Specimen, paint_image
+from podura.slides.painting.files import SUFFIXES, write_image
+from podura.slides.painting.images import Specimen, paint_image
+from podura.slides.painting.settings import PaintSettings
 from podura.slides.painting.traits import SpeciesTraits
-from podura.tables import whole_file
-
-_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,15 @@ def paint_study(
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Paint every row as a JPEG below ``folder`` and return the truth as a COCO dictionary.
+    """Paint every row below ``folder`` and return the truth as a COCO dictionary.
+
+    The ending of an image's name says its format: .jpg, .png, or .tif for tiles in several sizes.
 
     Ids count from 1 in the order of ``rows`` and ``species``; boxes are [x, y, width, height] in
     pixels. ``um_per_pixel`` of a row goes before that of the settings. Up to ``processes`` images are
     painted at a time; the result does not depend on it. ``progress`` is told images done and in all.
-    Raises UserError for a path that leaves the folder or is no JPEG, and for a name given twice.
+    Where ``settings.others_name`` is given, it is the last category. Raises UserError for a path that
+    leaves the folder or has another ending, and for a name given twice.
     """
     paths = _checked_paths(rows, Path(folder))
     paint = partial(_paint_row, species=species, settings=settings, traits=traits, seed=seed)
@@ -72,10 +71,10 @@ def _checked_paths(rows: Sequence[ImageRow], folder: Path) -> list[Path]:
                 f"image '{row.image}' of slide '{row.slide}' would lie outside of {folder}. "
                 "Write a path below that folder, without '..' and without a leading '/'."
             )
-        if path.suffix.lower() not in (".jpg", ".jpeg"):
+        if path.suffix.lower() not in SUFFIXES:
             raise UserError(
-                f"image '{row.image}' of slide '{row.slide}': painted images are JPEG. "
-                "Write a name that ends in .jpg."
+                f"image '{row.image}' of slide '{row.slide}': painted images are JPEG, PNG or TIFF. "
+                "Write a name that ends in .jpg, .png or .tif."
             )
         if path in seen:
             raise UserError(f"image '{row.image}' stands there twice. Give every image its own name.")
@@ -102,10 +101,7 @@ def _paint_row(
         traits=traits,
         seed=seed,
     )
-    content = io.BytesIO()
-    Image.fromarray(painted.pixels).save(content, "JPEG", quality=_JPEG_QUALITY)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+    write_image(painted.pixels, path, row.um_per_pixel)
     return painted.specimens
 
 
@@ -116,7 +112,8 @@ def _coco(
     species_names: Mapping[str, str],
     settings: PaintSettings,
 ) -> dict[str, Any]:
-    category = {code: number for number, code in enumerate(species, start=1)}
+    names = [*species, *([settings.others_name] if settings.others_name else [])]
+    category = {code: number for number, code in enumerate(names, start=1)}
     images = [
         {
             "id": number,
