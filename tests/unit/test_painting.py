@@ -25,8 +25,9 @@ from podura.slides.painting import (
 from podura.slides.painting import images as images_module
 from podura.slides.painting.anatomy import plan_springtail
 from podura.slides.painting.conditions import draw_conditions
+from podura.slides.painting.preparation import Preparation
 from podura.slides.painting.scene import overlap
-from podura.slides.painting.springtails import Preparation, draw_length_mm, paint_springtail
+from podura.slides.painting.springtails import draw_length_mm, paint_springtail
 from podura.tables import SPECIES
 
 ROOT = Path(__file__).parents[2]

@@ -59,6 +59,7 @@ def plan_springtail(
         trunk=trunk,
         head=ellipse(centre, head_length, head_width, forward, 0.16),
     )
+    plan.upper, plan.lower = upper, lower
     _segments(plan, upper, lower)
     _gut(plan, upper, lower, rng)
     _eyes(plan)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from podura.seeds import generator
-from podura.slides.painting.patches import Layer, smooth_noise
-from podura.slides.painting.springtails import Preparation
+from podura.slides.painting.patches import Layer, blur, smooth_noise
+from podura.slides.painting.preparation import Preparation
 
 #: A large image has its uneven light computed at this many pixels a step.
 _COARSE = 8
+#: Share and relative size of the grains of a medium.
+_GRAINS = ((0.7, 2.13), (0.7, 1.0), (0.5, 0.61))
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _exaggerated(
         return conditions
     lab = generator(seed, "site in excess", site)
     rng = generator(seed, "slide in excess", site, slide)
-    texture = 0.02 * (site_excess * lab.random() + slide_excess * rng.random())
+    texture = 0.016 * (site_excess * lab.random() + slide_excess * rng.random())
     grain = 60 * np.exp(
         lab.normal(0, min(0.5 * site_excess, 0.7)) + rng.normal(0, min(0.3 * slide_excess, 0.7))
     )
@@ -141,8 +143,9 @@ class Light:
         self.haze: Layer = np.exp(-conditions.medium_haze * clouds)
         if conditions.texture > 0:
             grain = max(conditions.texture_um / um_per_pixel / self.step, 1.0)
-            pattern = smooth_noise(rng, shape, grain) + 0.5 * smooth_noise(rng, shape, max(grain / 3, 1.0))
-            self.haze = self.haze * np.exp(-conditions.texture * pattern)
+            # Three sizes that are no multiples of each other hide the grid that noise is drawn on.
+            pattern = sum(share * smooth_noise(rng, shape, max(grain * size, 1.0)) for share, size in _GRAINS)
+            self.haze = self.haze * np.exp(-conditions.texture * blur(np.asarray(pattern), 0.35 * grain))
 
     def rows(self, start: int, stop: int) -> Layer:
         """Light of the rows from ``start`` to ``stop``, of shape (rows, width, 3)."""

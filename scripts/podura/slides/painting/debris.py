@@ -14,9 +14,12 @@ from podura.slides.painting.patches import (
     depth,
     rim,
     shrink,
+    smooth_noise,
     tinted,
 )
+from podura.slides.painting.preparation import FINE_UM
 from podura.slides.painting.shapes import Points, bent_axis, blob, turn
+from podura.slides.painting.texture import Warp
 
 #: Enough for a dirty plate, and a bound on time.
 _MOST_PARTICLES = 4000
@@ -46,11 +49,24 @@ def add_debris(
         _scratch(density, rng)
 
 
-def _scatter(density: DensityMap, patch: Layer, rng: np.random.Generator) -> None:
+def _scatter(density: DensityMap, patch: Layer, um_per_pixel: float, rng: np.random.Generator) -> None:
+    if um_per_pixel <= FINE_UM:
+        patch = _fine(patch, 1 / um_per_pixel, rng)
     height, width = density.height, density.width
     left = int(rng.integers(-patch.shape[1] // 2, width - patch.shape[1] // 2 + 1))
     top = int(rng.integers(-patch.shape[0] // 2, height - patch.shape[0] // 2 + 1))
     density.add(patch, left, top)
+
+
+def _fine(patch: Layer, um: float, rng: np.random.Generator) -> Layer:
+    """Uneven, a little bent, and most of it above or below the plane of focus."""
+    sigma = um * min(float(rng.lognormal(np.log(2.0), 0.7)), 10.0)
+    margin = int(np.ceil(2 * sigma + 8 * um))
+    patch = np.pad(patch, ((margin, margin), (margin, margin), (0, 0)))
+    shape = (patch.shape[0], patch.shape[1])
+    uneven = 1 + 0.30 * smooth_noise(rng, shape, 25 * um) + 0.25 * smooth_noise(rng, shape, 6 * um)
+    patch = patch * np.clip(uneven, 0.1, 2)[:, :, None]
+    return blur(Warp(rng, shape, 60 * um)(patch), sigma)
 
 
 def _particle(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
@@ -66,7 +82,7 @@ def _particle(density: DensityMap, um_per_pixel: float, rng: np.random.Generator
     else:
         edge = rim(cover, distance, 1.6)
         layer = tinted(0.7 * edge + 0.05 * thick - 0.03 * cover, (1.0, 1.0, 1.0))
-    _scatter(density, shrink(blur(layer, rng.uniform(0.8, 2.0)), 2), rng)
+    _scatter(density, shrink(blur(layer, rng.uniform(0.8, 2.0)), 2), um_per_pixel, rng)
 
 
 def _hypha(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
@@ -87,7 +103,7 @@ def _hypha(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -
     brown = rng.random() < 0.5
     colour = (0.30, 0.42, 0.60) if brown else (0.24, 0.24, 0.25)
     layer = tinted(canvas.lines(lines, thickness) * np.float32(rng.uniform(0.5, 1.6)), colour)
-    _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), rng)
+    _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), um_per_pixel, rng)
 
 
 def _fibre(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
@@ -106,7 +122,7 @@ def _fibre(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -
     colour = absorbance((0.72, 0.56, 0.34)) * np.float32(rng.uniform(0.2, 1.2))
     layer = tinted(canvas.fill([outline]), 0.5 * colour)
     layer += tinted(canvas.lines([*sides, *walls], 1.0), (0.40, 0.42, 0.46))
-    _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), rng)
+    _scatter(density, shrink(blur(layer, rng.uniform(0.5, 1.6)), 2), um_per_pixel, rng)
 
 
 def _bubble(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) -> None:
@@ -118,7 +134,7 @@ def _bubble(density: DensityMap, um_per_pixel: float, rng: np.random.Generator) 
     share = distance / max(radius, 1.0)
     ring = cover * np.exp(-np.square(share / 0.20)) * 1.7 - 0.05 * cover * (share > 0.45)
     inner = cover * np.exp(-np.square((share - 0.42) / 0.05)) * 0.25
-    _scatter(density, shrink(blur(tinted(ring + inner, (1, 1, 0.97)), 1.0), 2), rng)
+    _scatter(density, shrink(blur(tinted(ring + inner, (1, 1, 0.97)), 1.0), 2), um_per_pixel, rng)
 
 
 def _scratch(density: DensityMap, rng: np.random.Generator) -> None:

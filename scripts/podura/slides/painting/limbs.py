@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from podura.slides.painting.plan import Plan
+from podura.slides.painting.plan import Piece, Plan
 from podura.slides.painting.shapes import Points, across, capsule, turn
 
 #: Relative lengths of antennal segments I to IV.
@@ -37,7 +37,7 @@ def add_antennae(plan: Plan, rng: np.random.Generator) -> None:
             angle = sign * abs(rng.normal(0.5, 0.28))
         curl = rng.normal(0, 0.22) + (0 if plan.lateral else sign * 0.08)
         angles = angle + curl * np.arange(4)
-        _chain(plan, base, [turn(forward, a) for a in angles], np.array(parts) * length, widths)
+        _chain(plan, "antenna", base, [turn(forward, a) for a in angles], np.array(parts) * length, widths)
 
 
 def add_legs(plan: Plan, rng: np.random.Generator) -> None:
@@ -64,7 +64,7 @@ def add_legs(plan: Plan, rng: np.random.Generator) -> None:
             turns = (reach, reach - 0.3 * knee, reach + knee, reach + 1.3 * knee)
             directions = [-tangent * np.cos(a) + out * np.sin(a) for a in turns]
             plan.coxae.append((base + out * 0.08 * plan.width, width))
-            _chain(plan, base, directions, parts, widths)
+            _chain(plan, "leg", base, directions, parts, widths)
 
 
 def add_furca(plan: Plan, rng: np.random.Generator) -> None:
@@ -91,12 +91,13 @@ def add_furca(plan: Plan, rng: np.random.Generator) -> None:
         spread = abs(rng.normal(0.20, 0.10))
     fork = base + manubrium * direction
     plan.limbs.append(capsule(base, fork, width, 0.8 * width))
+    plan.pieces.append(Piece("manubrium", 0, True, np.stack([base, fork]), (width, 0.8 * width)))
     for sign in (-1.0, 1.0):
         root_of_dens = fork + sign * 0.22 * width * across(direction)
         way = turn(direction, sign * spread)
         bow = turn(way, -sign * spread * 0.6)
         widths = width * np.array([0.46, 0.36, 0.22, 0.07])
-        _chain(plan, root_of_dens, [way, bow, bow], [0.5 * dens, 0.5 * dens, mucro], widths)
+        _chain(plan, "furca", root_of_dens, [way, bow, bow], [0.5 * dens, 0.5 * dens, mucro], widths)
 
 
 def add_anal_spines(plan: Plan, pixels_per_um: float) -> None:
@@ -114,11 +115,13 @@ def add_anal_spines(plan: Plan, pixels_per_um: float) -> None:
             way = turn(tangent, sign * 0.22)
         middle = base + 0.45 * size * way
         plan.limbs.append(capsule(base, middle, 0.75 * size, 0.5 * size))
+        plan.spines.append(np.stack([base, base + 1.35 * size * way]))
         plan.limbs.append(capsule(middle, base + 1.35 * size * way, 0.42 * size, 0.06 * size))
 
 
 def _chain(
     plan: Plan,
+    kind: str,
     base: Points,
     directions: Sequence[Points],
     lengths: Sequence[float] | Points,
@@ -129,6 +132,9 @@ def _chain(
         end = start + length * way
         # Each piece is narrowest at its joints.
         plan.limbs.append(capsule(start, end, 0.9 * widths[number], widths[number + 1]))
+        ends = (float(widths[number]), float(widths[number + 1]))
+        last = number == len(directions) - 1
+        plan.pieces.append(Piece(kind, number, last, np.stack([start, end]), ends))
         half = 0.45 * widths[number + 1] * across(way)
         plan.joints.append(np.stack([end - half, end + half]))
         start = end

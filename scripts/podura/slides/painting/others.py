@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from podura.slides.painting.fine_others import paint_fine_other
 from podura.slides.painting.patches import Canvas, Patch, absorbance, blur, depth, rim, tinted
 from podura.slides.painting.shapes import Points, bent_axis, blob, capsule, ellipse, turn
-from podura.slides.painting.springtails import Preparation
+from podura.slides.painting.preparation import FINE_UM, Preparation
 
 _CUTICLE = (0.92, 0.98, 1.08)
 _FORWARD = np.array([-1.0, 0.0])
@@ -41,6 +42,18 @@ def _compose(
     body, limbs, lines = ([turn(points, angle) for points in part] for part in (body, limbs, lines))
     discs = [(turn(centre, angle), radius) for centre, radius in discs]
     um = pixels_per_mm / 1000
+    if step == 1 and um >= 1 / FINE_UM:
+        return paint_fine_other(
+            body,
+            limbs,
+            lines=lines,
+            discs=discs,
+            colour=colour,
+            strength=strength,
+            um=um,
+            preparation=preparation,
+            rng=rng,
+        )
     line = max(7 * um, 0.9)
     canvas = Canvas(np.concatenate([*body, *limbs]), margin=12 * um + 4, step=step)
     trunk, appendages = canvas.fill(body), canvas.fill(limbs)

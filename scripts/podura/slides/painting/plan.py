@@ -10,6 +10,17 @@ from podura.slides.painting.shapes import Axis, Points
 from podura.slides.painting.traits import SpeciesTraits
 
 
+@dataclass(frozen=True)
+class Piece:
+    """One joint of a limb: start and end of its middle line, and its width at both."""
+
+    kind: str  # antenna, leg, manubrium or furca
+    number: int  # in its limb, from the body outwards
+    last: bool
+    line: Points
+    widths: tuple[float, float]
+
+
 @dataclass
 class Plan:
     """Outlines and lines of one animal, in pixels of its own frame.
@@ -39,6 +50,11 @@ class Plan:
     mouthparts: list[Points] = field(default_factory=list)
     coxae: list[tuple[Points, float]] = field(default_factory=list)
     hairs: list[Points] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    spines: list[Points] = field(default_factory=list)  # middle lines of the anal spines
+    # Half the width on either side of the axis, at its points.
+    upper: Points = field(default_factory=lambda: np.zeros(0))
+    lower: Points = field(default_factory=lambda: np.zeros(0))
 
     def points(self) -> Points:
         """Every point of every outline and hair."""

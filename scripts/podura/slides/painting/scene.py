@@ -10,14 +10,13 @@ import numpy as np
 from podura.slides.painting.layers import DensityMap
 from podura.slides.painting.others import paint_other_animal
 from podura.slides.painting.patches import Mask, Patch, shrink
+from podura.slides.painting.preparation import FINE_UM, Preparation
 from podura.slides.painting.settings import PaintSettings
-from podura.slides.painting.springtails import Preparation, draw_length_mm, paint_springtail
+from podura.slides.painting.springtails import draw_length_mm, paint_springtail
 from podura.slides.painting.traits import SpeciesTraits
 
 #: An animal of which less than this share lies in the image is not painted.
 LEAST_INSIDE = 0.4
-#: Finer than this many µm a pixel thin legs are smooth as they are drawn.
-FINE_UM = 4.0
 #: Share of the smaller of two animals that the other may cover where they overlap.
 MOST_COVERED = 0.35
 _ATTEMPTS = 40

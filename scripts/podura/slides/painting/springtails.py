@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from podura.slides.painting.patches import (
     rim,
     tinted,
 )
+from podura.slides.painting.fine import paint_fine
 from podura.slides.painting.plan import Plan
-from podura.slides.painting.shapes import Points, turn
+from podura.slides.painting.preparation import FINE_UM, Preparation
+from podura.slides.painting.shapes import Axis, Points, turn
 from podura.slides.painting.traits import SpeciesTraits
 
 #: Density of unpigmented tissue and cuticle: slightly yellow, as in cleared animals.
@@ -26,16 +28,6 @@ _TISSUE = (0.13, 0.15, 0.20)
 _CUTICLE = (0.92, 0.98, 1.08)
 _EYE = (2.3, 2.2, 2.0)
 _GUT = (0.55, 0.75, 1.05)
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """How the animals of one slide were prepared."""
-
-    clearing: float  # share of pigment left, about 0.6 to 1.1
-    stain: tuple[float, float, float]  # density that a stain adds to tissue, a channel each
-    contrast: float  # strength of refractive edges
-    blur_um: float  # blur of an animal that lies in the plane of focus
 
 
 def draw_length_mm(traits: SpeciesTraits, rng: np.random.Generator) -> float:
@@ -59,6 +51,8 @@ def paint_springtail(
     plan = plan_springtail(traits, length_mm, pixels_per_mm, rng)
     _turn_plan(plan, rng.uniform(0, 2 * np.pi), bool(rng.random() < 0.5))
     um = pixels_per_mm / 1000
+    if step == 1 and um >= 1 / FINE_UM:
+        return paint_fine(plan, length_mm, um, preparation, rng)
     canvas = Canvas(plan.points(), margin=12 * um + 4, step=step)
     line = max(7 * um, 0.9)
 
@@ -168,11 +162,16 @@ def _turn_plan(plan: Plan, angle: float, mirrored: bool) -> None:
         flipped = points * np.array([1.0, -1.0]) if mirrored else points
         return turn(flipped, angle)
 
+    plan.axis = Axis(moved(plan.axis.points), moved(plan.axis.tangents))
+    if mirrored:
+        # The upper side lies along the normals, which mirroring turns to the other side.
+        plan.upper, plan.lower = plan.lower, plan.upper
+    plan.pieces = [replace(piece, line=moved(piece.line)) for piece in plan.pieces]
     plan.head_centre, plan.head_forward = moved(plan.head_centre), moved(plan.head_forward)
     plan.trunk, plan.head = moved(plan.trunk), moved(plan.head)
     if plan.gut is not None:
         plan.gut = moved(plan.gut)
-    for name in ("tergites", "sutures", "limbs", "joints", "mouthparts", "hairs"):
+    for name in ("tergites", "sutures", "limbs", "joints", "mouthparts", "hairs", "spines"):
         setattr(plan, name, [moved(points) for points in getattr(plan, name)])
     for name in ("eyes", "ocelli", "coxae"):
         setattr(plan, name, [(moved(centre), radius) for centre, radius in getattr(plan, name)])
