@@ -17,6 +17,7 @@ SCRIPTS = Path(
 )
 sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
+from podura.configuration.painted import painting_memory_mb
 from podura.configuration.run import SCHEMAS
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError

@@ -16,7 +16,7 @@ rule paint:
         "../../envs/images.yaml"
     threads: 2
     resources:
-        mem_mb=1500,
+        mem_mb=lambda _, threads: painting_memory_mb(STUDY.painted, threads),
         runtime=60,
     params:
         config=RUN_CONFIG,

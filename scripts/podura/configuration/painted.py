@@ -48,3 +48,9 @@ def painted_faults(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{single} does not go with a mean of {mean:g} animals an image (specimens_per_image + "
             f"other_animals_per_image). Write means that add up to at least {2 - single:g}.",
         )
+
+
+def painting_memory_mb(painted: PaintedSettings, threads: int) -> int:
+    """Memory in MB that painting takes with so many images at a time: measured, and a third more."""
+    megapixels = painted.width * painted.height / 1e6
+    return round(500 + threads * (300 + 14 * megapixels))

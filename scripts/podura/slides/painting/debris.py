@@ -64,7 +64,7 @@ def _fine(patch: Layer, um: float, rng: np.random.Generator) -> Layer:
     margin = int(np.ceil(2 * sigma + 8 * um))
     patch = np.pad(patch, ((margin, margin), (margin, margin), (0, 0)))
     shape = (patch.shape[0], patch.shape[1])
-    uneven = 1 + 0.30 * smooth_noise(rng, shape, 25 * um) + 0.25 * smooth_noise(rng, shape, 6 * um)
+    uneven = 1 + 0.20 * smooth_noise(rng, shape, 40 * um) + 0.12 * smooth_noise(rng, shape, 7 * um)
     patch = patch * np.clip(uneven, 0.1, 2)[:, :, None]
     return blur(Warp(rng, shape, 60 * um)(patch), sigma)
 

@@ -34,7 +34,7 @@ def paint_fine_other(
     thick, distance = depth(trunk)
     limb_thick, limb_distance = depth(appendages)
     thick = blur(thick, 4 * um)
-    size = float(np.sqrt(max(np.count_nonzero(trunk > 0.5), 1)))
+    size = float(np.sqrt(1.0 + np.count_nonzero(trunk > 0.5)))
     uneven = np.clip(1 + 0.30 * canvas.noise(rng, 30 * um) + 0.15 * canvas.noise(rng, 8 * um), 0.25, 1.7)
     edges = thin_edge(trunk, distance, um)
     edges += 0.9 * thin_edge(appendages, limb_distance, 0.8 * um) * (1 - 0.6 * trunk)

@@ -10,8 +10,8 @@ from podura.slides.painting.conditions import Conditions, Light, expose
 from podura.slides.painting.patches import Layer
 
 #: Above this many pixels the density is kept in 16 bits and exposed in bands.
-LARGE_PIXELS = 16_000_000
-_BAND = 512
+LARGE_PIXELS = 2_000_000
+_BAND = 128
 #: Steps of density in 16 bits: -16 to 16 at a step far below the noise of a camera.
 _STEPS = 2048
 

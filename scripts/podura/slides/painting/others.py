@@ -8,8 +8,8 @@ import numpy as np
 
 from podura.slides.painting.fine_others import paint_fine_other
 from podura.slides.painting.patches import Canvas, Patch, absorbance, blur, depth, rim, tinted
-from podura.slides.painting.shapes import Points, bent_axis, blob, capsule, ellipse, turn
 from podura.slides.painting.preparation import FINE_UM, Preparation
+from podura.slides.painting.shapes import Points, bent_axis, blob, capsule, ellipse, turn
 
 _CUTICLE = (0.92, 0.98, 1.08)
 _FORWARD = np.array([-1.0, 0.0])

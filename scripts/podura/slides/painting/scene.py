@@ -187,7 +187,7 @@ def covered(mask: Mask, left: int, top: int, other: Placed) -> float:
     first = mask[y_min - top : y_max - top, x_min - left : x_max - left]
     second = other.mask[y_min - other.top : y_max - other.top, x_min - other.left : x_max - other.left]
     smaller = min(np.count_nonzero(mask), np.count_nonzero(other.mask))
-    return float(np.count_nonzero(first & second)) / max(smaller, 1)
+    return float(np.count_nonzero(first & second) / max(float(smaller), 1.0))
 
 
 def overlap(first: Box, second: Box) -> float:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from podura.slides.painting.anatomy import plan_springtail
+from podura.slides.painting.fine import paint_fine
 from podura.slides.painting.patches import (
     Canvas,
     Layer,
@@ -17,7 +18,6 @@ from podura.slides.painting.patches import (
     rim,
     tinted,
 )
-from podura.slides.painting.fine import paint_fine
 from podura.slides.painting.plan import Plan
 from podura.slides.painting.preparation import FINE_UM, Preparation
 from podura.slides.painting.shapes import Axis, Points, turn
