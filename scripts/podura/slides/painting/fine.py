@@ -13,7 +13,7 @@ from podura.slides.painting.texture import BodyFrame, Warp, hair_layer
 
 _TISSUE = (0.13, 0.15, 0.20)
 _CUTICLE = (0.90, 0.98, 1.12)
-_HARD = (0.40, 0.50, 0.66)
+_HARD = (0.42, 0.48, 0.58)
 #: An objective that shows 2 µm a pixel has a larger aperture: it is sharper than the slide's blur says.
 _SHARPER = 0.28
 
@@ -29,11 +29,14 @@ def paint_fine(
     frame = BodyFrame(canvas, plan.axis, plan.upper, plan.lower)
     limbs = fine_limbs(plan, um, rng)
     trunk, head = (_rounded(canvas.fill([part]), 3 * um) for part in (plan.trunk, plan.head))
-    soft, hard = canvas.fill(limbs.soft), canvas.fill(limbs.hard)
+    pair, hard = [canvas.fill(side) for side in (limbs.near, limbs.far)], canvas.fill(limbs.hard)
+    soft = np.maximum(*pair)
     body = np.maximum(trunk, head)
     trunk_depth, trunk_distance = depth(trunk)
     head_depth, head_distance = depth(head)
-    soft_depth, soft_distance = depth(soft)
+    limb_flesh, limb_edges = (
+        sum(layers) for layers in zip(*(_limbs(side, um) for side in pair), strict=True)
+    )
     trunk_depth, head_depth = blur(trunk_depth, 4 * um), blur(head_depth, 4 * um)
     parts = segmentation(frame, plan, um, rng)
     body_depth = np.maximum(trunk * trunk_depth * parts.bulge, 0.92 * head * head_depth)
@@ -41,22 +44,22 @@ def paint_fine(
     # Cuticle: a thin dark line where it is seen edge on, and its shade inwards, nowhere quite even.
     uneven = np.clip(1 + 0.30 * canvas.noise(rng, 30 * um) + 0.15 * canvas.noise(rng, 8 * um), 0.25, 1.7)
     edges = thin_edge(trunk, trunk_distance, um) + thin_edge(head, head_distance, um)
-    limb_edges = thin_edge(soft, soft_distance, 0.8 * um) * (1 - 0.60 * body * np.sqrt(body_depth))
+    limb_edges = limb_edges * (1 - 0.60 * body * np.sqrt(body_depth))
     lines = 0.50 * parts.sutures * trunk + 0.22 * blur(canvas.lines(limbs.rings, 1.2 * um), 0.7 * um) * soft
     density = tinted(preparation.contrast * uneven * (0.60 * edges + 0.72 * limb_edges + lines), _CUTICLE)
     tissue = np.asarray(_TISSUE, np.float32) + np.asarray(preparation.stain, np.float32)
-    flesh = body_depth + 0.15 * body + 0.80 * soft * soft_depth
+    flesh = body_depth + 0.15 * body + 0.80 * limb_flesh
     flesh = flesh * _inner_structure(canvas, frame, um, rng)
     cores = blur(canvas.lines(limbs.cores, 5 * um), 3 * um) * soft * (1 - 0.7 * body)
     density += tinted(flesh + 0.55 * cores, tissue)
     granules = canvas.noise(rng, max(3.2 * um, 1.1))
     grain = 0.05 if plan.traits.body_form == "Poduromorpha" else 0.022
-    density += tinted(grain * granules * (body * np.sqrt(body_depth) + 0.5 * soft * soft_depth), _CUTICLE)
+    density += tinted(grain * granules * (body * np.sqrt(body_depth) + 0.5 * limb_flesh), _CUTICLE)
     density += body_pigment(
-        plan, canvas, frame, body_depth, head, soft * soft_depth, parts, preparation, length_mm, um, rng
+        plan, canvas, frame, body_depth, head, limb_flesh, parts, preparation, length_mm, um, rng
     )
     density += gut_content(plan, canvas, trunk, um, rng)
-    density += tinted(0.42 * blur(hard, 0.5 * um) + 0.75 * thin_edge(hard, depth(hard)[1], 0.5 * um), _HARD)
+    density += tinted(0.32 * blur(hard, 0.5 * um) + 0.80 * thin_edge(hard, depth(hard)[1], 0.5 * um), _HARD)
     density += head_parts(plan, canvas, head, um, rng)
     hairs = hair_layer(canvas, limbs.hairs, 1.5 * um)
     short, long = body_hairs(plan, um, rng)
@@ -72,6 +75,12 @@ def paint_fine(
     warp = Warp(rng, canvas.shape, plan.width)
     density, mask = warp(density), warp(mask)
     return Patch(focused(density, canvas, um, preparation, rng), mask > 0.35)
+
+
+def _limbs(coverage: Layer, um: float) -> tuple[Layer, Layer]:
+    """Thickness of limbs, and their cuticle seen edge on."""
+    thick, distance = depth(coverage)
+    return coverage * blur(thick, 1.5 * um), thin_edge(coverage, distance, 0.8 * um)
 
 
 def _rounded(coverage: Layer, sigma: float) -> Layer:

@@ -46,7 +46,7 @@ def segmentation(frame: BodyFrame, plan: Plan, um: float, rng: np.random.Generat
         bulge = np.where(inside, 0.80 + 0.20 * (4 * share * (1 - share)) ** 0.4, bulge)
         if bound < 0.999:
             away = (place - bound) * frame.length
-            sutures += np.exp(-np.square(away / (2.2 * um))) * 1.5 * strength
+            sutures += np.exp(-np.square(away / (2.4 * um))) * 1.15 * strength
             sutures += 0.30 * np.exp(-np.square((away + 5 * um) / (4 * um)))
             membranes += np.exp(-np.square((away - 7 * um) / (7.5 * um)))
         start = bound

@@ -15,7 +15,8 @@ from podura.slides.painting.texture import barrel, hair, horn
 class FineLimbs:
     """Outlines and lines of the limbs, in pixels of the plan's frame."""
 
-    soft: list[Points] = field(default_factory=list)  # joints of antennae, legs and furca
+    near: list[Points] = field(default_factory=list)  # joints of one limb of each pair
+    far: list[Points] = field(default_factory=list)  # those of the other, which shine through the first
     hard: list[Points] = field(default_factory=list)  # claws, mucrones and spines: thick cuticle
     rings: list[Points] = field(default_factory=list)  # folds across dentes and antennae
     cores: list[Points] = field(default_factory=list)  # muscles and nerves within
@@ -26,13 +27,16 @@ def fine_limbs(plan: Plan, um: float, rng: np.random.Generator) -> FineLimbs:
     """Limbs of a plan that has been turned; ``um`` is the number of pixels of a µm."""
     limbs = FineLimbs()
     stout = plan.traits.body_form == "Poduromorpha"
+    number = 0
     for piece in plan.pieces:
+        number += piece.number == 0
+        soft = limbs.near if number % 2 else limbs.far
         if piece.kind == "leg" and piece.last:
-            _claw(limbs, piece, rng)
+            _claw(limbs, soft, piece, rng)
         elif piece.kind == "furca" and piece.last:
-            _mucro(limbs, piece, stout, rng)
+            _mucro(limbs, soft, piece, stout, rng)
         else:
-            _joint(limbs, piece, um, rng)
+            _joint(limbs, soft, piece, um, rng)
     for line in plan.spines:
         way = line[1] - line[0]
         length = float(np.linalg.norm(way))
@@ -40,7 +44,7 @@ def fine_limbs(plan: Plan, um: float, rng: np.random.Generator) -> FineLimbs:
     return limbs
 
 
-def _joint(limbs: FineLimbs, piece: Piece, um: float, rng: np.random.Generator) -> None:
+def _joint(limbs: FineLimbs, soft: list[Points], piece: Piece, um: float, rng: np.random.Generator) -> None:
     start, end = piece.line
     way = end - start
     length = max(float(np.linalg.norm(way)), 1e-6)
@@ -49,7 +53,7 @@ def _joint(limbs: FineLimbs, piece: Piece, um: float, rng: np.random.Generator) 
     bulge = {"antenna": 0.16, "leg": 0.08, "manubrium": 0.06, "furca": 0.0}[piece.kind]
     tip = piece.kind == "antenna" and piece.last
     widths = (piece.widths[0], max(piece.widths[1], 0.55 * piece.widths[0])) if tip else piece.widths
-    limbs.soft.append(barrel(start, end, widths, bulge + (0.12 if tip else 0)))
+    soft.append(barrel(start, end, widths, bulge + (0.12 if tip else 0)))
     limbs.cores.append(np.stack([start + 0.05 * length * way, end - 0.12 * length * way]))
     side = across(way)
     if piece.kind == "furca":
@@ -76,27 +80,23 @@ def _joint(limbs: FineLimbs, piece: Piece, um: float, rng: np.random.Generator) 
             limbs.hairs.append(hair(root, turn(way, rng.normal(0, 0.3)), 0.5 * size, 0.1))
 
 
-def _claw(limbs: FineLimbs, piece: Piece, rng: np.random.Generator) -> None:
-    """Unguis with a tooth, unguiculus, and a tenent hair above them."""
+def _claw(limbs: FineLimbs, soft: list[Points], piece: Piece, rng: np.random.Generator) -> None:
+    """Unguis, unguiculus, and a tenent hair above them."""
     start, end = piece.line
     length = max(float(np.linalg.norm(end - start)), 1e-6)
     way = (end - start) / length
     inner = -1.0 if rng.random() < 0.5 else 1.0
     width = piece.widths[0]
-    limbs.soft.append(
-        barrel(start - 0.15 * length * way, start + 0.22 * length * way, (width, 0.7 * width), 0)
-    )
+    soft.append(barrel(start - 0.15 * length * way, start + 0.22 * length * way, (width, 0.7 * width), 0))
     root = start + 0.12 * length * way
-    limbs.hard.append(horn(root, turn(way, -0.15 * inner), 0.85 * length, 0.50 * width, 0.24 * inner))
-    tooth = root + 0.42 * length * way + inner * 0.10 * width * across(way)
-    limbs.hard.append(horn(tooth, turn(way, 0.8 * inner), 0.16 * length, 0.16 * width, 0.0))
+    limbs.hard.append(horn(root, turn(way, -0.15 * inner), 0.90 * length, 0.46 * width, 0.30 * inner))
     below = root + inner * 0.22 * width * across(way)
-    limbs.hard.append(horn(below, turn(way, 0.35 * inner), 0.48 * length, 0.24 * width, 0.10 * inner))
+    limbs.hard.append(horn(below, turn(way, 0.30 * inner), 0.45 * length, 0.20 * width, 0.16 * inner))
     above = start - inner * 0.30 * width * across(way)
     limbs.hairs.append(hair(above, turn(way, -0.25 * inner), 0.95 * length, 0.15 * inner))
 
 
-def _mucro(limbs: FineLimbs, piece: Piece, stout: bool, rng: np.random.Generator) -> None:
+def _mucro(limbs: FineLimbs, soft: list[Points], piece: Piece, stout: bool, rng: np.random.Generator) -> None:
     """A boat-shaped mucro, or a sickle with a second tooth."""
     start, end = piece.line
     length = max(float(np.linalg.norm(end - start)), 1e-6)
@@ -106,7 +106,7 @@ def _mucro(limbs: FineLimbs, piece: Piece, stout: bool, rng: np.random.Generator
     sign = float(np.sign(bend))
     limbs.hard.append(horn(start, way, 1.05 * length, 0.9 * width, bend))
     if stout:
-        limbs.soft.append(barrel(start, start + 0.7 * length * way, (0.9 * width, 0.6 * width), 0.1))
+        soft.append(barrel(start, start + 0.7 * length * way, (0.9 * width, 0.6 * width), 0.1))
         return
     tooth = start + 0.5 * length * way
     limbs.hard.append(horn(tooth, turn(way, 1.0 * sign), 0.45 * length, 0.5 * width, bend))
