@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from podura.configuration import load_study
+from podura.configuration.painted import painting_memory_mb
 from podura.configuration.sources import Origins, read_yaml
 from podura.configuration.structure import load_schema, structural_faults, with_defaults
 from podura.configuration.study import (
@@ -810,6 +811,54 @@ def test_painted_images_stay_in_their_folder(painted_project: Project, image: st
 def test_painted_images_need_the_name_of_an_image_file(painted_project: Project) -> None:
     painted_project.images[1][0] = "slide-01"
     assert "Write a path that ends in .jpg" in painted_project.fault(painted_folder="results/painted")
+
+
+@pytest.mark.parametrize("image", ["a.webp", "a.bmp", "a.svs"])
+def test_painted_images_have_a_format_that_is_painted(painted_project: Project, image: str) -> None:
+    painted_project.images[1][0] = image
+    message = painted_project.fault(painted_folder="results/painted")
+    assert image in message
+    assert "that can be painted. Write a path that ends in .jpg, .jpeg, .png, .tif or .tiff" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "said"),
+    [
+        ({"others_name": "beetle"}, "others_name", "'beetle' is not in species.other"),
+        (
+            {"single_share": 0.5, "specimens_per_image": 1, "other_animals_per_image": 0.2},
+            "single_share",
+            "0.5 does not go with a mean of 1.2 animals an image",
+        ),
+        (
+            {"single_share": 0.5, "specimens_per_image": 0.5, "other_animals_per_image": 0},
+            "single_share",
+            "Write means that add up to at least 1.5",
+        ),
+        ({"touching": 1.5}, "touching", "1.5 is more than 1"),
+        ({"um_per_pixel": 0.1}, "um_per_pixel", "0.1 is less than 0.5"),
+    ],
+)
+def test_painted_keys_that_do_not_go_together_are_refused(
+    painted_project: Project, values: dict[str, Any], key: str, said: str
+) -> None:
+    painted_project.config["painted"] = values
+    message = painted_project.fault(painted_folder="results/painted")
+    assert f"painted.{key}" in message
+    assert said in message
+
+
+def test_other_animals_that_are_known_may_be_marked(painted_project: Project) -> None:
+    painted_project.config["painted"] = {"others_name": "mite"}
+    painted_project.config["species"]["other"] = ["mite"]
+    assert painted_project.load(painted_folder="results/painted").painted.others_name == "mite"
+
+
+def test_painting_memory_follows_size_and_threads(painted_project: Project) -> None:
+    small = painted_project.load(painted_folder="results/painted").painted
+    plate = dataclasses.replace(small, width=10_000, height=10_000)
+    assert painting_memory_mb(small, 2) < 1500
+    assert 1500 < painting_memory_mb(plate, 1) < painting_memory_mb(plate, 2) < 4500
 
 
 def test_painted_images_need_a_table(painted_project: Project) -> None:

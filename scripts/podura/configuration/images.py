@@ -18,8 +18,11 @@ from podura.configuration.structure import Schema, allowed, cell_check
 from podura.configuration.study import StudyImage
 from podura.configuration.wording import NAMED, choice, listed, rows_text, shown, suggestion
 from podura.errors import UserErrors
-from podura.slides.formats import IMAGE_SUFFIXES, is_image_name, without_image_suffix
+from podura.slides.formats import IMAGE_SUFFIXES, PAINTED_SUFFIXES, is_image_name, without_image_suffix
 from podura.tables import IMAGES
+
+#: The µm a pixel between which Podura can paint.
+PAINTED_UM = (0.5, 100.0)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Free text: nothing but emptiness can be wrong with it, and the table's reader sees to that.
@@ -266,10 +269,18 @@ def _unpaintable(table: pd.DataFrame, path: Path) -> list[str]:
                 f"{path}, row {row}, column 'image': {shown(image)} leads out of the folder of "
                 "painted slides. Write a path that stays inside, such as images/slide-01.jpg."
             )
-        elif not is_image_name(image):
+        elif posixpath.splitext(image)[1].lower() not in PAINTED_SUFFIXES:
             faults.append(
-                f"{path}, row {row}, column 'image': {shown(image)} does not name an image file. "
-                f"Write a path that ends in {choice(IMAGE_SUFFIXES)}."
+                f"{path}, row {row}, column 'image': {shown(image)} does not name an image file "
+                f"that can be painted. Write a path that ends in {choice(PAINTED_SUFFIXES)}."
+            )
+    for cell in table["um_per_pixel"].unique():
+        value = float(cell) if _NUMBER.fullmatch(cell) else None
+        if value is not None and value > 0 and not PAINTED_UM[0] <= value <= PAINTED_UM[1]:
+            rows = table.loc[table["um_per_pixel"] == cell, "row"].tolist()
+            faults.append(
+                f"{path}, {rows_text(rows)}, column 'um_per_pixel': {cell} cannot be painted. Write a "
+                f"number from {PAINTED_UM[0]:g} to {PAINTED_UM[1]:g}."
             )
     if len(faults) > NAMED:
         others = len(faults) - NAMED

@@ -23,6 +23,8 @@ IMAGE_SUFFIXES = (
 )
 #: Suffixes that an annotation may name its image by, although the study has it in another format.
 NAMED_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".jp2")
+#: Endings of the names of painted images.
+PAINTED_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
 _INNER_SUFFIX = ".ome"
 

@@ -14,8 +14,6 @@ from PIL import Image
 
 from podura.tables import whole_file
 
-#: Endings of the names of painted images.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG_QUALITY = 92
 _TILE = 256
 #: The smallest level of a pyramid fits into this square.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from podura.errors import UserError
-from podura.slides.painting.files import SUFFIXES, write_image
+from podura.slides.formats import PAINTED_SUFFIXES
+from podura.slides.painting.files import write_image
 from podura.slides.painting.images import Specimen, paint_image
 from podura.slides.painting.settings import PaintSettings
 from podura.slides.painting.traits import SpeciesTraits
@@ -71,7 +72,7 @@ def _checked_paths(rows: Sequence[ImageRow], folder: Path) -> list[Path]:
                 f"image '{row.image}' of slide '{row.slide}' would lie outside of {folder}. "
                 "Write a path below that folder, without '..' and without a leading '/'."
             )
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in PAINTED_SUFFIXES:
             raise UserError(
                 f"image '{row.image}' of slide '{row.slide}': painted images are JPEG, PNG or TIFF. "
                 "Write a name that ends in .jpg, .png or .tif."
