@@ -16,6 +16,8 @@ _CUTICLE = (0.90, 0.98, 1.12)
 _HARD = (0.42, 0.48, 0.58)
 #: An objective that shows 2 µm a pixel has a larger aperture: it is sharper than the slide's blur says.
 _SHARPER = 0.28
+#: Blur in µm beyond which nobody would have kept the image.
+_MOST_BLUR_UM = 4.0
 
 
 def paint_fine(
@@ -106,7 +108,7 @@ def focused(
     density: Layer, canvas: Canvas, um: float, preparation: Preparation, rng: np.random.Generator
 ) -> Layer:
     """Blur that differs over the animal, since no mounted animal lies flat, and between colours."""
-    sigma = um * _SHARPER * preparation.blur_um * rng.lognormal(0, 0.2)
+    sigma = um * min(_SHARPER * preparation.blur_um * rng.lognormal(0, 0.2), _MOST_BLUR_UM)
     sharp = blur(density, sigma)
     sharp[:, :, 2] = blur(sharp[:, :, 2], 0.6 * sigma)
     soft = blur(density, 2.2 * sigma + 1.2 * um)
