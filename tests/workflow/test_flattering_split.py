@@ -20,12 +20,12 @@ COMMON = {
     "evaluation": {"resamples": 200},
 }
 PAINTED = {
-    "specimens_per_image": 5,
+    "specimens_per_image": 7,
     "other_animals_per_image": 1,
     "empty_share": 0,
-    "site_effect": 3,
+    "site_effect": 4,
     "slide_effect": 2,
-    "site_species": 0.6,
+    "site_species": 0.7,
 }
 
 
@@ -94,6 +94,7 @@ def test_a_detector_is_flattered_by_a_split_of_images(tmp_path, capsys):
     assert parts["by_site"].count().to_dict() == parts["by_image"].count().to_dict()
     assert set(parts["by_site"].get_group("test")) == set(parts["by_image"].get_group("test"))
 
+    # Measured: 0.72 (seeds 0.69 and 0.76) against 0.55 (0.49 and 0.62), in five minutes of one core.
     shown = ["map50", "map50_low", "map50_high", "map50_seed_min", "map50_seed_max", "map50_95"]
     with capsys.disabled():
         print(pd.DataFrame({name: row[shown] for name, row in found.items()}).round(3).to_string())
