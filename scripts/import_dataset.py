@@ -9,13 +9,14 @@ from pathlib import Path
 
 from podura import jobs
 from podura.annotations.formats import read_annotations
-from podura.annotations.importing import import_dataset
+from podura.annotations.importing import RefusedProblemsError, import_dataset
 from podura.annotations.names import SpeciesEntry
 from podura.annotations.sizes import sizes_of_images
 from podura.configuration.run import load_run
 from podura.configuration.study import Species
+from podura.errors import UserErrors
 from podura.slides.entries import ImageEntry
-from podura.tables import PART_IMAGES, PROBLEMS, write_json
+from podura.tables import PART_IMAGES, PROBLEMS, write_json_records
 
 log = logging.getLogger("import_dataset")
 
@@ -39,19 +40,29 @@ def main(arguments: argparse.Namespace) -> None:
         )
         for image in study.images
     ]
-    dataset = import_dataset(
-        entries,
-        read_annotations(
-            "coco" if given.format == "painted" else given.format,
-            given.path or arguments.painted_folder.parent / "annotations.json",
-            size_of=sizes_of_images(entries),
-            options={key: getattr(given, key) for key in ("columns", "units", "attribute", "image_key")},
-        ),
-        [species_entry(species) for species in study.species],
-        left_out=[species_entry(species) for species in study.excluded_species],
-        other=study.other_names,
-    )
-    write_json(dataset.coco, arguments.output / "annotations.json")
+    refused = arguments.output / "refused_problems.csv"
+    refused.unlink(missing_ok=True)
+    try:
+        dataset = import_dataset(
+            entries,
+            read_annotations(
+                "coco" if given.format == "painted" else given.format,
+                given.path or arguments.painted_folder.parent / "annotations.json",
+                size_of=sizes_of_images(entries),
+                options={key: getattr(given, key) for key in ("columns", "units", "attribute", "image_key")},
+            ),
+            [species_entry(species) for species in study.species],
+            left_out=[species_entry(species) for species in study.excluded_species],
+            other=study.other_names,
+            ignore_flags=given.ignore_flags,
+            treatments=study.dataset.problems,
+            threads=arguments.threads,
+        )
+    except RefusedProblemsError as error:
+        # Snakemake removes the outputs of a job that fails, so the table goes under a name of its own.
+        PROBLEMS.write_csv(error.problems, refused)
+        raise UserErrors([*error.messages, f"All faults that were found are in {refused}."]) from None
+    write_json_records(dataset.coco, arguments.output / "annotations.json")
     PROBLEMS.write_csv(dataset.problems, arguments.output / "problems.csv")
     paths = {entry.image: str(entry.path) for entry in entries}
     images = [
@@ -80,4 +91,5 @@ if __name__ == "__main__":
     parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
     parser.add_argument("--painted-folder", type=Path, required=True, help="where painted slides lie")
     parser.add_argument("--output", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--threads", type=int, default=1, help="images read at the same time")
     jobs.run(main, parser)

@@ -23,7 +23,16 @@ from podura.splits import (
     split_slides,
 )
 from podura.splits.sealed import check_settings, read_seal, write_seal
-from podura.tables import PART_IMAGES, PARTS, SPLIT, SPLIT_REPORT, part_folder, read_json, write_json
+from podura.tables import (
+    PART_IMAGES,
+    PARTS,
+    SPLIT,
+    SPLIT_REPORT,
+    part_folder,
+    read_json,
+    write_json,
+    write_json_records,
+)
 
 log = logging.getLogger("split")
 
@@ -55,7 +64,7 @@ def write_parts(coco: dict[str, Any], split: pd.DataFrame, paths: dict[str, str]
         for part in PARTS:
             place = folder / part_folder(part, int(fold))
             PART_IMAGES.write_csv(part_images(coco, of_fold, part, paths), place / "images.csv")
-            write_json(part_truth(coco, of_fold, part), place / "truth.json")
+            write_json_records(part_truth(coco, of_fold, part), place / "truth.json")
             here = of_fold[of_fold["part"] == part]
             where = f"fold {fold}, {part}" if fold else part
             log.info("%s: %d images of %d slides", where, len(here), here["slide"].nunique())

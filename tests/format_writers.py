@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import yaml
+from pycocotools import mask as coco_mask
 
 from builders import coco_dict, voc_text
 from podura.annotations.raw import RawAnnotations
@@ -67,7 +68,23 @@ def outline(box: Sequence[float]) -> list[list[float]]:
     return [[box[0], y], [x, box[1]], [box[2], y], [x, box[3]]]
 
 
-def write_coco(folder: Path, images: Sequence[DrawnImage], *, polygons: bool = False) -> Path:
+def run_lengths(box: Sequence[float], size: tuple[int, int]) -> dict[str, Any]:
+    """COCO's plain run lengths of a full box of whole pixels: column by column, empty pixels first."""
+    x_min, y_min, x_max, y_max = (int(value) for value in box)
+    width, height = size
+    inside, between = y_max - y_min, height - (y_max - y_min)
+    columns = [count for _ in range(x_min, x_max) for count in (between, inside)]
+    columns[0] = x_min * height + y_min
+    return {"size": [height, width], "counts": [*columns, width * height - sum(columns)]}
+
+
+def write_coco(
+    folder: Path,
+    images: Sequence[DrawnImage],
+    *,
+    polygons: bool = False,
+    runs: Literal["plain", "compressed", ""] = "",
+) -> Path:
     names = sorted({drawn.name for image in images for drawn in image.boxes}) or ["none"]
     document = coco_dict(
         {image.name: [(drawn.name, extent(drawn.box)) for drawn in image.boxes] for image in images},
@@ -76,11 +93,17 @@ def write_coco(folder: Path, images: Sequence[DrawnImage], *, polygons: bool = F
     for entry, image in zip(document["images"], images, strict=True):
         entry["width"], entry["height"] = image.size
     drawn = [drawn for image in images for drawn in image.boxes]
-    for annotation, box in zip(document["annotations"], drawn, strict=True):
+    sizes = [image.size for image in images for _ in image.boxes]
+    for annotation, box, size in zip(document["annotations"], drawn, sizes, strict=True):
         annotation |= {"iscrowd" if flag == "crowd" else flag: 1 for flag in box.flags}
         if polygons:
             del annotation["bbox"]
             annotation["segmentation"] = [[value for point in outline(box.box) for value in point]]
+        if runs:
+            annotation |= {"bbox": [0, 0, 0, 0], "iscrowd": 1, "segmentation": run_lengths(box.box, size)}
+        if runs == "compressed":
+            encoded = coco_mask.frPyObjects(annotation["segmentation"], *size[::-1])
+            annotation["segmentation"] = encoded | {"counts": encoded["counts"].decode()}
     return write_json(folder / "coco.json", document)
 
 

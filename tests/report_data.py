@@ -260,7 +260,7 @@ def _problems() -> pd.DataFrame:
         {
             "image": f"images/slide-{k:02d}_field-1.jpg",
             "row": str(k),
-            "kind": "box outside image",
+            "kind": "partly_outside",
             "severity": "warning",
             "treatment": "fixed",
             "value": "-3",
@@ -272,7 +272,7 @@ def _problems() -> pd.DataFrame:
         {
             "image": "images/slide-09_field-2.jpg",
             "row": "31",
-            "kind": "unknown species",
+            "kind": "unknown_name",
             "severity": "error",
             "treatment": "dropped",
             "value": "<script>alert(1)</script>",

@@ -33,13 +33,16 @@ def fingerprint(paths: Iterable[Path | str]) -> str:
     """Digest of the names and contents of files; times do not count.
 
     Of a file larger than 64 MiB its size and 64 evenly spread blocks of 1 MiB are read. A folder stands
-    for all files below it.
+    for all files below it. A file that is not there counts with its name alone.
     """
     total = hashlib.sha256()
     for path in paths:
         for file in _files(Path(path)):
-            stat = file.stat()
             total.update(f"{file.name}\0".encode())
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue
             total.update(_content(str(file), stat.st_size, stat.st_mtime_ns))
     return total.hexdigest()[:16]
 

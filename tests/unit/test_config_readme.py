@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from podura.annotations.kinds import KINDS
 from podura.configuration.structure import allowed, load_schema, with_defaults
 from podura.tables import IMAGES, PUBLIC_TABLES, SPECIES, Table
 
@@ -111,6 +112,15 @@ def test_every_column_of_a_public_table_is_documented_with_type_and_unit(table: 
     for column, (name, _, _, meaning) in zip(table.columns, documented, strict=True):
         assert len(meaning) > 4, name
         assert ("may be empty" in meaning) == column.optional, name
+
+
+def test_every_kind_of_fault_is_documented_as_the_catalogue_has_it() -> None:
+    header = "| kind | meaning | severity | treatment | may be |"
+    documented = rows(section(HEADINGS["problems"], "###"), header)
+    assert documented == [
+        [f"`{kind.name}`", kind.meaning, kind.severity, kind.default, ", ".join(kind.treatments[1:])]
+        for kind in KINDS.values()
+    ]
 
 
 def test_the_readme_documents_no_other_table() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from podura.annotations.kinds import KINDS
 from podura.configuration import load_study
 from podura.configuration.painted import painting_memory_mb
 from podura.configuration.sources import Origins, read_yaml
@@ -613,9 +614,64 @@ def test_missing_image_files_are_counted_and_five_are_named(project: Project) ->
 
 def test_a_file_name_in_other_letters_is_suggested(project: Project) -> None:
     project.images[1][0] = "A1.JPG"
-    assert "'A1.JPG' (row 2; there is 'a1.jpg')" in project.fault()
-    project.images[1][0] = "..\\data\\a1.jpg"
-    assert "write / instead of \\" in project.fault()
+    project.images[2][0] = "..\\data\\a2.jpg"
+    message = project.fault()
+    assert "'A1.JPG' (row 2; there is 'a1.jpg')" in message
+    assert "write / instead of \\" in message
+
+
+def test_single_missing_image_files_are_left_to_the_import(project: Project) -> None:
+    project.images.append(["gone.jpg", "C", "", "", "", "", ""])
+    assert project.load().images[3].path == project.folder / "data" / "gone.jpg"
+    project.images.append(["gone2.jpg", "C", "", "", "", "", ""])
+    project.images.append(["gone3.jpg", "C", "", "", "", "", ""])
+    project.load()  # three of six: half is not most
+    project.images.append(["gone4.jpg", "C", "", "", "", "", ""])
+    assert "4 of 7 image files are not there" in project.fault()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"tiny_bx": "drop"}, "there is no kind of fault 'tiny_bx'. Is 'tiny_box' meant?"),
+        ({"xyz": "drop"}, "there is no kind of fault 'xyz'. Write one of the kinds that config/README"),
+        (
+            {"two_species": "drop"},
+            "'drop' cannot be the treatment of two_species. Write keep, ignore or refuse.",
+        ),
+        ({"zero_area": "keep"}, "'keep' cannot be the treatment of zero_area. Write drop or refuse."),
+        ({"tiny_box": "delete"}, "'delete' is no treatment. Write keep, ignore, drop or refuse."),
+        ({"tiny_box": True}, "YAML does not read true as text: put it in quotes. Write fix, ignore, drop"),
+        ({"tiny_box": ["drop"]}, "is not text. Write fix, ignore, drop, keep or refuse."),
+        ("drop", "'drop' is not a group of keys. Write a mapping such as"),
+    ],
+)
+def test_a_treatment_that_is_not_possible_is_told(project: Project, chosen: Any, told: str) -> None:
+    project.config["dataset"]["problems"] = chosen
+    message = project.fault()
+    assert message.startswith("config.yaml") or "config.yaml, line" in message
+    assert "dataset.problems" in message
+    assert told in message
+
+
+def test_every_possible_treatment_of_every_kind_is_taken(project: Project) -> None:
+    for place in range(5):
+        chosen = {name: kind.treatments[min(place, len(kind.treatments) - 1)] for name, kind in KINDS.items()}
+        project.config["dataset"]["problems"] = chosen
+        assert project.load().dataset.problems == chosen
+    project.config["dataset"]["problems"] = None
+    assert project.load().dataset.problems == {}
+
+
+def test_flags_that_are_ignored_are_chosen(project: Project) -> None:
+    assert project.load().dataset.annotations.ignore_flags == ("crowd", "difficult", "ignore")
+    annotations = project.config["dataset"]["annotations"]
+    annotations["ignore_flags"] = ["truncated"]
+    assert project.load().dataset.annotations.ignore_flags == ("truncated",)
+    annotations["ignore_flags"] = []
+    assert project.load().dataset.annotations.ignore_flags == ()
+    annotations["ignore_flags"] = ["truncatd"]
+    assert "'truncatd' is not possible. Is 'truncated' meant?" in project.fault()
 
 
 def test_images_may_lie_elsewhere(project: Project) -> None:

@@ -140,7 +140,9 @@ def test_tracks_are_told_beside_images_and_refused_alone(tmp_path):
 
 def test_an_image_that_stands_there_twice_is_refused(tmp_path):
     entries = study(tmp_path, ["a.png"])
-    with pytest.raises(UserError, match=r"annotated 2 times: image 1 \(a.png\), image 2"):
+    with pytest.raises(
+        UserError, match=r"image 2 \(a.png\): the image is annotated already at image 1 \(a.png\)"
+    ):
         import_dataset(entries, read(tmp_path, image(), image(f"<box {BOX}/>")), SPECIES)
 
 

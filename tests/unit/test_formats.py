@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,37 @@ def test_what_is_written_is_read(case, data):
     for image in found.images:
         of_image = [box.where for box in image.boxes]
         assert len(set(of_image)) == len(of_image), "and no two of an image at one place"
+
+
+@pytest.mark.parametrize("runs", ["plain", "compressed"])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_run_lengths_of_coco_are_read_as_boxes(runs, data):
+    """Masks lie on whole pixels, and tools that write them mark a crowd."""
+    images = [
+        replace(
+            image,
+            boxes=[Drawn(b.name, whole_pixels(b.box, image.size), b.flags | {"crowd"}) for b in image.boxes],
+        )
+        for image in data.draw(drawings(FLAGS))
+    ]
+    folder = Path(tempfile.mkdtemp())
+    try:
+        found = read_annotations(
+            "coco", write.write_coco(folder, images, runs=runs), size_of=write.size_of(images)
+        )
+    finally:
+        shutil.rmtree(folder)
+    assert write.summary(found) == {
+        image.stem: [(drawn.name, drawn.box, drawn.flags) for drawn in image.boxes] for image in images
+    }
+    assert {problem.kind for problem in found.problems} <= {"box_of_segmentation"}
+
+
+def whole_pixels(box, size):
+    x_min, y_min = (min(int(value), side - 1) for value, side in zip(box[:2], size, strict=True))
+    x_max, y_max = (min(int(value) + 1, side) for value, side in zip(box[2:], size, strict=True))
+    return x_min, y_min, max(x_max, x_min + 1), max(y_max, y_min + 1)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -246,7 +246,7 @@ def test_sizes_come_from_the_image_where_the_export_has_none(tmp_path):
 
 def test_an_image_in_two_tasks_is_refused(tmp_path):
     entries = study(tmp_path, ["a.png"], SIZE)
-    with pytest.raises(UserError, match="annotated 2 times: task 1"):
+    with pytest.raises(UserError, match="annotated already at task 1"):
         import_dataset(entries, read(tmp_path, task(RECTANGLE), task(RECTANGLE)), SPECIES)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podura import tables
+from podura.annotations.kinds import KINDS
 from podura.report import summary, wording
 from podura.report.page import render_report
 from podura.report.results import SHUFFLED_CONTROL, TRUTH_CONTROL, Results
@@ -259,6 +260,15 @@ class TestData:
             ("warning", 7, 4),
         ]
         assert sum(row["number"] for row in rows) == len(results.problems)
+        assert rows[1]["kind"] == "partly outside"
+        assert rows[1]["meaning"] == KINDS["partly_outside"].meaning
+        assert rows[1]["meaning"] in Page(render_report(results)).text
+
+    def test_a_kind_of_another_version_is_told_without_meaning(self, results: Results) -> None:
+        other = dataclasses.replace(results, problems=results.problems.assign(kind="some_old_kind"))
+        assert {(row["kind"], row["meaning"]) for row in summary.problem_rows(other)} == {
+            ("some old kind", "")
+        }
 
     def test_no_fault_is_said_in_words(self) -> None:
         page = Page(render_report(make_results(problems=tables.PROBLEMS.frame([]))))

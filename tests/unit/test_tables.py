@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -108,3 +112,38 @@ def test_a_table_that_is_not_utf8_says_so(tmp_path):
     path.write_bytes("image\tslide\né.jpg\ts1\n".encode("latin-1"))
     with pytest.raises(UserError, match="UTF-8"):
         tables.IMAGES.read_user_tsv(path)
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+RECORDS = st.lists(st.dictionaries(st.text(max_size=3), NUMBERS, max_size=3), max_size=4)
+
+
+@given(st.dictionaries(st.text(max_size=5), st.one_of(RECORDS, st.text(), st.none()), max_size=4))
+def test_records_as_json_are_read_as_they_were_one_a_line(document):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        tables.write_json_records(document, path)
+        text = path.read_text(encoding="utf-8")
+        assert tables.read_json(path) == document
+    lines = [line.removesuffix(",") for line in text.split("\n")]
+    for value in document.values():
+        for item in value if isinstance(value, list) else []:
+            assert json.dumps(item, ensure_ascii=False) in lines
+    assert list(json.loads(text)) == list(document)
+
+
+def test_records_are_written_whole_or_not_at_all(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        tables.write_json_records({"a": [{"x": 1.0}, {"x": float("nan")}]}, tmp_path / "a.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ['b\t"B', 'b\t"B"x', '"b\tB'])
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(broken, tmp_path):
+    path = tmp_path / "images.tsv"
+    path.write_text(f"image\tslide\na\tA\n{broken}\nc\tC\n# it's \t\"a comment\n")
+    with pytest.raises(UserError, match=r"images\.tsv, row 3: a cell begins with a quotation mark"):
+        tables.IMAGES.read_user_tsv(path)
+    path.write_bytes(b'image\tslide\r\n"a b"\t"A ""1"""\r\n\r\nc\tC "x"\r\n')
+    table = tables.IMAGES.read_user_tsv(path)
+    assert table[["image", "slide", "row"]].to_numpy().tolist() == [["a b", 'A "1"', 2], ["c", 'C "x"', 4]]

@@ -172,10 +172,10 @@ def test_negative_extents_reach_the_checks(shape, kind, tmp_path):
 def test_two_files_of_one_name_are_refused_and_not_joined(tmp_path):
     entries = study(tmp_path, ["a.png"])
     twice = [IMAGE, IMAGE]
-    with pytest.raises(UserError, match="annotated 2 times"):
+    with pytest.raises(UserError, match="annotated already at"):
         import_dataset(entries, read(tmp_path, project(images=twice)), SPECIES)
     path = write_csv(tmp_path, [row("a.png", RECT, size=1), row("a.png", RECT, size=2)])
-    with pytest.raises(UserError, match="annotated 2 times: line 2, line 3"):
+    with pytest.raises(UserError, match="line 3: the image is annotated already at line 2"):
         import_dataset(entries, read_via(path), SPECIES)
 
 

@@ -51,9 +51,9 @@ rule import_dataset:
         "<benchmarks>/import_dataset.jsonl"
     conda:
         "../../envs/images.yaml"
-    threads: 1
+    threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=2500,
         runtime=60,
     params:
         config=RUN_CONFIG,
@@ -74,7 +74,7 @@ rule import_dataset:
         painted_folder=PAINTED,
     shell:
         "python {params.script} --config {params.config:q} "
-        "--painted-folder {params.painted_folder:q} "
+        "--painted-folder {params.painted_folder:q} --threads {threads} "
         "--output $(dirname {output.annotations:q}) "
         "--log {log:q}"
 

@@ -40,7 +40,11 @@ def read_coco(path: Path | str) -> RawAnnotations:
     boxes: dict[str, list[RawBox]] = defaultdict(list)
     problems: list[Problem] = []
     seen: set[str] = set()
-    for place, annotation in enumerate(annotations, start=1):
+    n_annotations = len(annotations)
+    annotations.reverse()
+    for place in range(1, n_annotations + 1):
+        # Each is forgotten once it is read: a million of them fill half a gigabyte.
+        annotation = annotations.pop()
         where = _where(annotation, place)
         annotation_id, image_id = _id(annotation.get("id")), _id(annotation.get("image_id"))
         if annotation_id is not None and annotation_id in seen:
@@ -177,8 +181,6 @@ def _given_box(given: Any) -> Box:
 def _duplicate_id(key: str, where: str, image: str | None) -> Problem:
     return Problem(
         "duplicate_id",
-        "note",
-        "fixed",
         "the annotation's id was used before; ids are given anew" + (f" (image '{image}')" if image else ""),
         row=where,
         value=key,
@@ -188,8 +190,6 @@ def _duplicate_id(key: str, where: str, image: str | None) -> Problem:
 def _no_image(annotation: Mapping[str, Any], where: str) -> Problem:
     return Problem(
         "no_such_image",
-        "error",
-        "dropped",
         "the annotation's image_id is not among the images of the file",
         row=where,
         value=repr(annotation.get("image_id")),
@@ -199,8 +199,6 @@ def _no_image(annotation: Mapping[str, Any], where: str) -> Problem:
 def _unread_segmentation(error: ValueError, where: str, given: str) -> Problem:
     return Problem(
         "unread_segmentation",
-        "error",
-        "dropped",
         f"there is no usable bbox, and no box follows from the segmentation: {error}",
         row=where,
         value=given,
@@ -210,8 +208,6 @@ def _unread_segmentation(error: ValueError, where: str, given: str) -> Problem:
 def _box_of_segmentation(where: str, given: str) -> Problem:
     return Problem(
         "box_of_segmentation",
-        "warning",
-        "fixed",
         "the bbox has no area or is no box; the tight box of the segmentation is taken",
         row=where,
         value=given,

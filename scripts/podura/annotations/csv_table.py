@@ -193,8 +193,6 @@ def _told(header: CsvHeader, numbers: _Numbers) -> Iterator[Problem]:
     if header.separator != ",":
         yield Problem(
             "other_separator",
-            "note",
-            "fixed",
             "the columns are not separated by commas; the separator was found by the first line",
             row="line 1",
             value="tab" if header.separator == "\t" else header.separator,
@@ -202,8 +200,6 @@ def _told(header: CsvHeader, numbers: _Numbers) -> Iterator[Problem]:
     if numbers.commas:
         yield Problem(
             "decimal_comma",
-            "warning",
-            "fixed",
             f"{numbers.commas} numbers have a decimal comma, such as {numbers.first}; it was read as a point",
             value=str(numbers.commas),
         )

@@ -145,8 +145,6 @@ def _point(text: str) -> tuple[float, float]:
 def _outside(name: str, where: str) -> Problem:
     return Problem(
         "outside_view",
-        "note",
-        "dropped",
         f"the shape of '{name}' is marked as outside the picture",
         row=where,
         value=name,
@@ -157,8 +155,6 @@ def _track(element: ElementTree.Element) -> Problem:
     name = element.get("label", "")
     return Problem(
         "track",
-        "error",
-        "dropped",
         f"a track of '{name}' belongs to frames of a video, which have no file names; export as 'CVAT for "
         "images 1.1'",
         row=f"track {element.get('id', '')}",

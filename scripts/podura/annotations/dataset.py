@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from podura.annotations.names import SpeciesEntry
 from podura.annotations.problems import Box
 from podura.slides.entries import ImageEntry
 from podura.slides.reading import ImageHeader
+from podura.tables import BOX_COLUMNS
 
 _IMAGE_KEYS = ("slide", "sample", "site", "part")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SoundBox:
     """A checked box in pixels, its species code, and where and how the annotation file gave it."""
 
@@ -30,14 +32,17 @@ class SoundBox:
 def coco_dataset(
     entries: Sequence[ImageEntry],
     headers: Mapping[str, ImageHeader],
-    boxes: Mapping[str, Sequence[SoundBox]],
+    boxes: MutableMapping[str, list[SoundBox]],
     species: Sequence[SpeciesEntry],
 ) -> dict[str, Any]:
-    """The COCO dictionary; ids count from 1 in the order of ``entries``, of boxes and of ``species``."""
+    """The COCO dictionary; ids count from 1 in the order of ``entries``, of boxes and of ``species``.
+
+    ``boxes`` holds those of each image by its name, and is emptied, since there may be a million.
+    """
     category = {entry.code: number for number, entry in enumerate(species, start=1)}
     annotations: list[dict[str, Any]] = []
     for image_id, entry in enumerate(entries, start=1):
-        for box in boxes[entry.image]:
+        for box in boxes.pop(entry.image):
             x_min, y_min, x_max, y_max = box.box
             annotations.append(
                 {
@@ -110,28 +115,17 @@ def truth_frame(coco: Mapping[str, Any], images: Collection[str] | None = None) 
     wanted = None if images is None else set(images)
     by_id = {image["id"]: image for image in coco["images"] if wanted is None or image["file_name"] in wanted}
     species = {category["id"]: category["name"] for category in coco["categories"]}
-    rows = [
-        (
-            annotation["id"],
-            by_id[annotation["image_id"]]["file_name"],
-            by_id[annotation["image_id"]]["slide"],
-            species[annotation["category_id"]],
-            x,
-            y,
-            x + width,
-            y + height,
-            bool(annotation["iscrowd"] or annotation["ignore"]),
-        )
-        for annotation in coco["annotations"]
-        if annotation["image_id"] in by_id
-        for x, y, width, height in [annotation["bbox"]]
-    ]
-    frame = pd.DataFrame(
-        rows,
-        columns=["id", "image", "slide", "species", "x_min", "y_min", "x_max", "y_max", "ignore"],
-    )
-    return frame.astype(
-        {"id": "int64", "ignore": "bool"}
-        | dict.fromkeys(("image", "slide", "species"), "string")
-        | dict.fromkeys(("x_min", "y_min", "x_max", "y_max"), "float64")
-    )
+    rows = [annotation for annotation in coco["annotations"] if annotation["image_id"] in by_id]
+    # Column by column: a tuple for each of a million rows would fill memory.
+    of_row = [by_id[row["image_id"]] for row in rows]
+    corners = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    columns: dict[str, Any] = {
+        "id": np.array([row["id"] for row in rows], dtype=np.int64),
+        "image": pd.array([image["file_name"] for image in of_row], dtype="string"),
+        "slide": pd.array([image["slide"] for image in of_row], dtype="string"),
+        "species": pd.array([species[row["category_id"]] for row in rows], dtype="string"),
+        **{name: corners[:, place] for place, name in enumerate(BOX_COLUMNS)},
+        "ignore": np.array([bool(row["iscrowd"] or row["ignore"]) for row in rows], dtype=bool),
+    }
+    return pd.DataFrame(columns)

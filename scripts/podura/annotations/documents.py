@@ -15,6 +15,7 @@ from typing import Any
 from podura.annotations.problems import Problem
 from podura.errors import UserError, UserErrors
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _SHOWN_FAULTS = 20
 _SHOWN_CHARACTERS = 160
 _SHOWN_ITEMS = 20
@@ -31,7 +32,7 @@ def as_given(value: Any) -> str:
     """A value as it stands in the annotations, shortened: masks and polygons can be very long."""
     if isinstance(value, list) and len(value) > _SHOWN_ITEMS:
         return as_given(value[:_SHOWN_ITEMS]).removesuffix("]") + ", …"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else _ENCODER.encode(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
@@ -126,8 +127,6 @@ def disagreeing_name(own: str, told: str, what: str) -> list[Problem]:
     return [
         Problem(
             "filename_differs",
-            "warning",
-            "kept",
             f"{what} names another image than the file's own name, which is followed where it fits an image",
             row=own,
             value=told,

@@ -14,8 +14,8 @@ from podura.slides.reading import Examination, ImageHeader
 RESOLUTION_TOLERANCE = 0.05
 
 
-def wrong_sizes(of_image: Mapping[str, AnnotatedImage], headers: Mapping[str, ImageHeader]) -> list[str]:
-    """Messages on annotations that were made on another size of image than the file has."""
+def wrong_sizes(of_image: Mapping[str, AnnotatedImage], headers: Mapping[str, ImageHeader]) -> list[Problem]:
+    """Images whose annotations were made on another size than the file has."""
     faults = []
     for name, annotated in of_image.items():
         header, told = headers[name], (annotated.width, annotated.height)
@@ -31,8 +31,14 @@ def wrong_sizes(of_image: Mapping[str, AnnotatedImage], headers: Mapping[str, Im
         else:
             reason = "The boxes were drawn on another version of the image; give that version."
         faults.append(
-            f"{annotated.where}: the annotations of '{name}' are for {told[0]:g} × {told[1]:g} pixels, "
-            f"but the image is {header.width} × {header.height}. {reason}"
+            Problem(
+                "wrong_size",
+                f"the annotations are for {told[0]:g} × {told[1]:g} pixels, but the image is "
+                f"{header.width} × {header.height}. {reason}",
+                image=name,
+                row=annotated.where,
+                value=f"{told[0]:g} × {told[1]:g}",
+            )
         )
     return faults
 
@@ -45,8 +51,6 @@ def sizes_not_told(of_image: Mapping[str, AnnotatedImage]) -> list[Problem]:
     return [
         Problem(
             "size_not_told",
-            "note",
-            "kept",
             f"the annotations of {count} images do not tell the size of the image, so it could not be "
             "compared",
             value=str(count),
@@ -56,47 +60,32 @@ def sizes_not_told(of_image: Mapping[str, AnnotatedImage]) -> list[Problem]:
 
 def image_problems(entry: ImageEntry, header: ImageHeader, annotated: AnnotatedImage | None) -> list[Problem]:
     """Faults of one image as a whole: not annotated, annotated as empty, orientation in doubt."""
-    found = []
     if annotated is None:
-        found.append(
+        return [
             Problem(
                 "not_annotated",
-                "warning",
-                "kept",
-                "the annotations do not mention this image; it is taken as empty. Empty or forgotten?",
+                "the annotations do not mention this image, which is the same as empty from here on. Empty "
+                "or forgotten?",
                 image=entry.image,
             )
+        ]
+    if not annotated.boxes:
+        return [
+            Problem("no_boxes", "the image is annotated as empty", image=entry.image, row=annotated.where)
+        ]
+    sizes_differ = header.size != header.stored_size
+    size_tells = annotated.width is not None and annotated.height is not None and sizes_differ
+    if header.orientation == 1 or size_tells:
+        return []
+    return [
+        Problem(
+            "exif_orientation",
+            "the image has an EXIF orientation, and its size does not tell whether the boxes were "
+            "drawn on the turned image, as is assumed; look at them",
+            image=entry.image,
+            value=str(header.orientation),
         )
-    elif not annotated.boxes:
-        found.append(
-            Problem(
-                "no_boxes",
-                "note",
-                "kept",
-                "the image is annotated as empty",
-                image=entry.image,
-                row=annotated.where,
-            )
-        )
-    size_tells = (
-        annotated is not None
-        and annotated.width is not None
-        and annotated.height is not None
-        and header.size != header.stored_size
-    )
-    if annotated is not None and annotated.boxes and header.orientation != 1 and not size_tells:
-        found.append(
-            Problem(
-                "exif_orientation",
-                "warning",
-                "kept",
-                "the image has an EXIF orientation, and its size does not tell whether the boxes were "
-                "drawn on the turned image, as is assumed; look at them",
-                image=entry.image,
-                value=str(header.orientation),
-            )
-        )
-    return found
+    ]
 
 
 def with_resolution(entry: ImageEntry, seen: Examination) -> ImageEntry:
@@ -107,16 +96,13 @@ def with_resolution(entry: ImageEntry, seen: Examination) -> ImageEntry:
 def file_problems(entry: ImageEntry, seen: Examination) -> list[Problem]:
     """What there is to tell of an image file: how it was read, and whether its resolution is another."""
     found = [
-        Problem(note.kind, "note", "kept", note.message, image=entry.image, value=note.value or None)
-        for note in seen.notes
+        Problem(note.kind, note.message, image=entry.image, value=note.value or None) for note in seen.notes
     ]
     table, file = entry.um_per_pixel, seen.um_per_pixel
     if table is not None and file is not None and abs(table - file) > RESOLUTION_TOLERANCE * table:
         found.append(
             Problem(
                 "resolution_differs",
-                "warning",
-                "kept",
                 f"the table of images tells {table:g} µm per pixel, the file {file:g}; the table's is taken",
                 image=entry.image,
                 value=f"{file:g}",
@@ -133,8 +119,6 @@ def suspiciously_few(of_image: Mapping[str, AnnotatedImage]) -> list[Problem]:
     return [
         Problem(
             "few_boxes",
-            "warning",
-            "kept",
             f"the image has {count} boxes, far fewer than the others; were animals left without a box?",
             image=name,
             row=of_image[name].where,

@@ -235,8 +235,6 @@ def _tight_box(value: Mapping[str, Any], image_width: float, image_height: float
 def _cancelled(count: int, where: str) -> Problem:
     return Problem(
         "cancelled_annotation",
-        "note",
-        "dropped",
         f"{count} annotations of the task were cancelled by their annotators",
         row=where,
         value=str(count),
@@ -247,8 +245,6 @@ def _not_annotated(predicted: bool, where: str) -> Problem:
     told = "only predictions of a model" if predicted else "none that was not cancelled"
     return Problem(
         "task_not_annotated",
-        "warning",
-        "dropped",
         f"the task has no annotation that counts ({told}), so its image is not annotated",
         row=where,
     )
@@ -259,8 +255,6 @@ def _several(live: list[dict[str, Any]], where: str) -> Problem:
     others = [str(entry.get("id", "without id")) for entry in live if entry is not chosen]
     return Problem(
         "several_annotations",
-        "warning",
-        "dropped",
         f"the task was annotated {len(live)} times; annotation {chosen.get('id', 'without id')} counts, "
         f"which is {'marked as ground truth' if chosen.get('ground_truth') else 'the latest'}",
         row=where,
@@ -271,8 +265,6 @@ def _several(live: list[dict[str, Any]], where: str) -> Problem:
 def _turned(name: str, where: str, given: str) -> Problem:
     return Problem(
         "turned_view",
-        "error",
-        "dropped",
         f"'{name}' was drawn while the image was turned, and its coordinates are of that view; draw it again "
         "on the upright image",
         row=where,
@@ -281,4 +273,4 @@ def _turned(name: str, where: str, given: str) -> Problem:
 
 
 def _damaged(error: ValueError, where: str) -> Problem:
-    return Problem("unread_segmentation", "error", "dropped", f"no box follows: {error}", row=where)
+    return Problem("unread_segmentation", f"no box follows: {error}", row=where)

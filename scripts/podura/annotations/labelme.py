@@ -164,8 +164,6 @@ def _join(first: RawBox, piece: RawBox) -> RawBox:
 def _joined(piece: RawBox, first: RawBox) -> Problem:
     return Problem(
         "joined_group",
-        "note",
-        "kept",
         f"the shape has the label and group_id of {first.where}: both are taken as one animal, with one box",
         row=piece.where,
         value=piece.name,
@@ -175,8 +173,6 @@ def _joined(piece: RawBox, first: RawBox) -> Problem:
 def _flags_of_file(flags: frozenset[str], name: str) -> Problem:
     return Problem(
         "flags_of_file",
-        "note",
-        "kept",
         f"the file as a whole is marked as {' and '.join(sorted(flags))}, so every shape in it is",
         row=name,
         value=" ".join(sorted(flags)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -15,6 +16,12 @@ from podura.slides.formats import without_image_suffix
 
 
 def _whole(name: str) -> str:
+    if (
+        name.isascii()
+        and not any(mark in name for mark in ("\\", "//", "./"))
+        and name[-1:] not in ("/", ".")
+    ):
+        return name  # as most names are
     return str(PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")))
 
 
@@ -23,11 +30,11 @@ def _without_suffix(name: str) -> str:
 
 
 def _base(name: str) -> str:
-    return PurePosixPath(_whole(name)).name
+    return posixpath.basename(_whole(name))
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(_without_suffix(name)).name
+    return posixpath.basename(_without_suffix(name))
 
 
 #: Ways to compare an annotation's file name (left) with a study image's name (right), surest first.
@@ -48,17 +55,21 @@ _UNSURE: _Sureness = (99, 99)
 
 @dataclass(frozen=True)
 class Matching:
-    """``of_image``: the annotations of each study image by name; ``unmatched``: those of none."""
+    """``of_image``: the annotations of each study image by name; ``unmatched``: those of none.
+
+    ``again`` holds further annotations of an image that fit it equally well.
+    """
 
     of_image: dict[str, AnnotatedImage]
     unmatched: list[AnnotatedImage]
+    again: dict[str, list[AnnotatedImage]]
 
 
 def match_images(entries: Sequence[ImageEntry], annotated: Sequence[AnnotatedImage]) -> Matching:
     """Match by relative path, else by path without suffix, else by base name with or without suffix.
 
-    Of several annotated images that fit one study image the surest fit wins and the others fit none.
-    Raises UserErrors where a name fits several images, or several equally sure ones fit one image.
+    Of several annotated images that fit one study image the surest fit wins and the others fit none; of
+    equally sure ones the first. Raises UserErrors where a name fits several images.
     """
     names = [entry.image for entry in entries]
     indices = [_index(names, of_image) for _, of_image in _WAYS]
@@ -78,19 +89,17 @@ def match_images(entries: Sequence[ImageEntry], annotated: Sequence[AnnotatedIma
         else:
             unmatched.append(image)
     of_image: dict[str, AnnotatedImage] = {}
+    again: dict[str, list[AnnotatedImage]] = {}
     for name, fits in candidates.items():
         surest = min(way for way, _ in fits)
         best = [image for way, image in fits if way == surest]
         if len(best) > 1:
-            faults.append(
-                f"Image '{name}' is annotated {len(best)} times: "
-                f"{', '.join(image.where for image in best[:4])}. Keep one of them."
-            )
+            again[name] = best[1:]
         of_image[name] = best[0]
         unmatched += [image for way, image in fits if way != surest]
     if faults:
         raise UserErrors(faults)
-    return Matching(of_image, unmatched)
+    return Matching(of_image, unmatched, again)
 
 
 def image_finder(names: Sequence[str]) -> Callable[[tuple[str, ...]], str | None]:

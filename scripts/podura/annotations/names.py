@@ -6,6 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from podura.errors import UserError, UserErrors
 
@@ -19,6 +20,7 @@ class SpeciesEntry:
     aliases: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A name as it is compared: without case, underscores as spaces, single spaces, NFC."""
     text = unicodedata.normalize("NFC", name).casefold().replace("_", " ")
@@ -76,8 +78,8 @@ class SpeciesNames:
         return plain_name(name) in self._code
 
     def code(self, name: str) -> str | None:
-        """The code of a species of the study; None for a known name that is of no interest."""
-        return self._code[plain_name(name)]
+        """The code of a species of the study; None for a name that is of no interest or unknown."""
+        return self._code.get(plain_name(name))
 
     def unknown_name_messages(self, counts: Mapping[str, int]) -> list[str]:
         """For each unknown name how often it stands there and what may have been meant."""

@@ -1,26 +1,17 @@
-"""Faults of annotations: the record of one fault, and the checks of boxes and of counts.
-
-Severity: an *error* lost something (a box or an image), a *warning* needs a look, a *note* is for the
-record. Treatment: *fixed*, *ignored* (the box stays, but counts neither for nor against a detector),
-*dropped* or *kept*.
-"""
+"""Faults of annotations: the record of one fault, and the checks of boxes and of counts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Severity = Literal["error", "warning", "note"]
-Treatment = Literal["fixed", "ignored", "dropped", "kept"]
-Box = tuple[float, float, float, float]
+from podura.annotations.kinds import DONE, KINDS, Severity
 
-#: Two boxes of different species that overlap by more than this are told of as one animal named twice.
-SAME_PLACE_IOU = 0.9
+Box = tuple[float, float, float, float]
 
 FEW_BOXES_DEVIATIONS = 3.0
 FEW_BOXES_MEDIAN = 5
@@ -29,78 +20,58 @@ FEW_BOXES_IMAGES = 10
 _MAD_TO_SD = 1.4826
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One row of the table ``problems`` (tables.PROBLEMS); ``image`` None: concerns no study image."""
+    """A fault of a kind of ``kinds.KINDS``; ``image`` None: it concerns no study image, or none yet."""
 
     kind: str
-    severity: Severity
-    treatment: Treatment
     message: str
     image: str | None = None
     row: str | None = None
     value: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"the catalogue of faults has no kind {self.kind}")
 
-@dataclass(frozen=True)
-class Fault:
-    """What a check found in a box, before it is known to which image it belongs."""
+    @property
+    def severity(self) -> Severity:
+        return KINDS[self.kind].severity
 
-    kind: str
-    severity: Severity
-    treatment: Treatment
-    message: str
+    @property
+    def treatment(self) -> str:
+        """What is done about it where the study does not choose otherwise: fixed, ignored, ..."""
+        return DONE[KINDS[self.kind].default]
 
 
-def checked_box(box: Box, width: int, height: int, *, corners: bool) -> tuple[Box | None, list[Fault]]:
-    """A box made sound for an image of width × height pixels, or None, and the faults found.
+def checked_box(
+    box: Box, width: int, height: int, *, corners: bool
+) -> tuple[Box | None, list[tuple[str, str]]]:
+    """A box made sound for an image of width × height pixels, or None; and the faults: kind and message.
 
     ``corners`` tells that the file gives two corners, so that a negative extent means swapped corners;
     where it gives width and height, a negative one leaves the position in doubt.
     """
-    if not all(math.isfinite(value) for value in box):
-        return None, [
-            Fault("not_a_number", "error", "dropped", "a coordinate is missing or no finite number")
-        ]
-    faults: list[Fault] = []
+    if not all(map(math.isfinite, box)):
+        return None, [("not_a_number", "a coordinate is missing or no finite number")]
+    faults: list[tuple[str, str]] = []
     x_min, y_min, x_max, y_max = box
     if x_max < x_min or y_max < y_min:
         if not corners:
-            return None, [Fault("negative_size", "error", "dropped", "the width or height is negative")]
+            return None, [("negative_size", "the width or height is negative")]
         x_min, x_max = sorted((x_min, x_max))
         y_min, y_max = sorted((y_min, y_max))
-        faults.append(
-            Fault("swapped_corners", "warning", "fixed", "a maximum lies below its minimum; swapped")
-        )
+        faults.append(("swapped_corners", "a maximum lies below its minimum; swapped"))
     if x_min == x_max or y_min == y_max:
-        return None, [*faults, Fault("zero_area", "error", "dropped", "the box has no area")]
-    size = f"the image, which is {width} × {height} pixels"
+        return None, [*faults, ("zero_area", "the box has no area")]
     clipped = (max(x_min, 0.0), max(y_min, 0.0), min(x_max, width), min(y_max, height))
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
-        return None, [
-            *faults,
-            Fault("outside_image", "error", "dropped", f"the box lies wholly outside {size}"),
-        ]
+        beyond = f"the box lies wholly outside the image, which is {width} × {height} pixels"
+        return None, [*faults, ("outside_image", beyond)]
     if clipped != (x_min, y_min, x_max, y_max):
-        faults.append(Fault("partly_outside", "warning", "fixed", f"the box reaches beyond {size}; clipped"))
+        beyond = f"the box reaches beyond the image, which is {width} × {height} pixels; clipped"
+        faults.append(("partly_outside", beyond))
     return (float(clipped[0]), float(clipped[1]), float(clipped[2]), float(clipped[3])), faults
-
-
-def iou_matrix(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of each pair of n boxes (n × 4, corners, pixels), as n × n."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return overlap / (area[:, None] + area[None, :] - overlap)
-
-
-def named_twice(boxes: Sequence[Box], species: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of boxes (by place in the list) of different species with IoU above SAME_PLACE_IOU."""
-    if len(boxes) < 2:
-        return []
-    close = np.triu(iou_matrix(np.array(boxes, dtype=np.float64)) > SAME_PLACE_IOU, k=1)
-    return [(int(i), int(j)) for i, j in np.argwhere(close) if species[i] != species[j]]
 
 
 def few_boxes(counts: Sequence[int]) -> NDArray[np.bool_]:

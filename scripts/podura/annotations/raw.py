@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from podura.annotations.problems import Problem
 
@@ -28,7 +29,7 @@ class RawBox:
     corners: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AnnotatedImage:
     """The annotations of one image.
 
@@ -64,6 +65,7 @@ _FLAGS = {
     "occluded": "occluded",
     "truncated": "truncated",
 }
+_NO_FLAGS: frozenset[str] = frozenset()
 
 
 def number(value: object) -> float:
@@ -80,17 +82,25 @@ def number(value: object) -> float:
 
 def is_set(value: object) -> bool:
     """Whether a mark is set: true, yes, or a number from 1 on."""
-    return value is True or number(value) >= 1 or str(value).strip().lower() in ("true", "yes")
+    if isinstance(value, int | float):
+        return value >= 1
+    return number(value) >= 1 or str(value).strip().lower() in ("true", "yes")
 
 
 def is_flag(key: object) -> bool:
     """Whether a key is one of those that tools use for marks such as "difficult"."""
-    return str(key).strip().lower() in _FLAGS
+    return _flag(str(key)) is not None
+
+
+@lru_cache(maxsize=1000)
+def _flag(key: str) -> str | None:
+    return _FLAGS.get(key.strip().lower())
 
 
 def flags_of(marks: Mapping[str, object]) -> frozenset[str]:
     """The flags of a box among the marks set for it; other marks are no business of ours."""
-    return frozenset(_FLAGS[key.strip().lower()] for key, v in marks.items() if is_flag(key) and is_set(v))
+    found = [flag for key, v in marks.items() if (flag := _flag(key)) is not None and is_set(v)]
+    return frozenset(found) if found else _NO_FLAGS
 
 
 def positive(value: object) -> float | None:

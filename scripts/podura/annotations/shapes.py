@@ -91,8 +91,6 @@ def without_area(shape: str, name: str, where: str) -> Problem:
     """A point or line, from which no box of an animal follows."""
     return Problem(
         "shape_without_area",
-        "error",
-        "dropped",
         f"a {shape} of '{name}' has no area, so no box follows from it; draw a box or an outline",
         row=where,
         value=shape,
@@ -103,8 +101,6 @@ def unknown_shape(shape: str, name: str, where: str) -> Problem:
     """A kind of shape that the reader does not know."""
     return Problem(
         "unknown_shape",
-        "error",
-        "dropped",
         f"the shape of '{name}' is of a kind that is not read; draw a box or an outline",
         row=where,
         value=shape,

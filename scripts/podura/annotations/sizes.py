@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from podura.annotations.matching import image_finder
@@ -19,7 +19,10 @@ def sizes_of_images(entries: Sequence[ImageEntry]) -> SizeOf:
     importing. Each image is opened once at most.
     """
     paths = {entry.image: entry.path for entry in entries}
-    find = image_finder(list(paths))
+
+    @cache
+    def finder() -> Callable[[tuple[str, ...]], str | None]:
+        return image_finder(list(paths))
 
     @cache
     def size(image: str) -> tuple[int, int] | None:
@@ -29,7 +32,7 @@ def sizes_of_images(entries: Sequence[ImageEntry]) -> SizeOf:
             return None
 
     def size_of(file_names: tuple[str, ...]) -> tuple[int, int] | None:
-        image = find(file_names)
+        image = finder()(file_names)
         return None if image is None else size(image)
 
     return size_of

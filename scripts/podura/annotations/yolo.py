@@ -132,8 +132,6 @@ def _centred(texts: list[str], size: tuple[int, int]) -> Box:
 def _not_shares(where: str, given: str) -> Problem:
     return Problem(
         "not_normalised",
-        "error",
-        "dropped",
         "YOLO gives coordinates as shares of the image's width and height, from 0 to 1; these are not",
         row=where,
         value=given,

@@ -180,8 +180,6 @@ def _root(given: Any, source: Path, problems: list[Problem]) -> Path:
     problems.append(
         Problem(
             "path_not_found",
-            "note",
-            "fixed",
             "the folder 'path' of the data YAML does not exist here; the YAML's own folder is taken",
             row=source.name,
             value=given,
@@ -244,8 +242,6 @@ def _label(path: Path, image: str, root: Path) -> LabelFile:
 def _no_labels(part: str, entry: str, source: Path) -> Problem:
     return Problem(
         "no_label_folder",
-        "error",
-        "dropped",
         f"there is no folder of labels for '{part}', so its images have no annotations; labels lie where "
         "'images' is called 'labels'",
         row=f"{source.name}, {part}",
@@ -256,8 +252,6 @@ def _no_labels(part: str, entry: str, source: Path) -> Problem:
 def _leaves(text_file: Path, line: int, image: str) -> Problem:
     return Problem(
         "leaves_folder",
-        "error",
-        "dropped",
         "the listed image lies outside the folder of the data set, which 'path' of the data YAML tells; its "
         "label is not opened",
         row=f"{text_file.name}, line {line}",

@@ -7,7 +7,6 @@ import ntpath
 import os
 import posixpath
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,13 @@ from podura.configuration.study import StudyImage
 from podura.configuration.wording import NAMED, choice, listed, rows_text, shown, suggestion
 from podura.errors import UserErrors
 from podura.slides.formats import IMAGE_SUFFIXES, PAINTED_SUFFIXES, is_image_name, without_image_suffix
+from podura.slides.missing import file_names, near_miss
 from podura.tables import IMAGES
 
 #: The µm a pixel between which Podura can paint.
 PAINTED_UM = (0.5, 100.0)
+#: Where more of the image files are missing, the folder is wrong rather than the files.
+MISSING_SHARE = 0.5
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Free text: nothing but emptiness can be wrong with it, and the table's reader sees to that.
@@ -35,7 +37,8 @@ def images_of_table(
     """The images of an images table, in its order.
 
     ``split_by`` is what is never divided (slide, sample or site); None where that is not known.
-    ``painted_folder`` is where Podura draws the images; without it they must exist beside the table.
+    ``painted_folder`` is where Podura draws the images; without it they lie beside the table. Single
+    files may be missing, which the import tells; without most of them the table is taken to be wrong.
     Raises UserErrors for everything that is wrong in the table.
     """
     table = IMAGES.read_user_tsv(path)
@@ -228,35 +231,16 @@ def _missing_files(table: pd.DataFrame, path: Path) -> list[str]:
     for image, row in zip(table["image"].tolist(), table["row"].tolist(), strict=True):
         folder, name = posixpath.split(image)
         if folder not in listings:
-            listings[folder] = _file_names(path.parent / folder)
+            listings[folder] = file_names(path.parent / folder)
         if name not in listings[folder]:
-            missing.append(f"{shown(image)} (row {row}{_near_miss(name, listings[folder])})")
-    if not missing:
+            near = near_miss(name, listings[folder])
+            missing.append(f"{shown(image)} (row {row}{f'; {near}' if near else ''})")
+    if len(missing) <= len(table) * MISSING_SHARE:
         return []
     return [
         f"{path}, column 'image': {len(missing)} of {len(table)} image files are not there: "
         f"{listed(missing)}. Write paths relative to the folder of this table ({path.parent})."
     ]
-
-
-def _file_names(folder: Path) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except OSError:
-        return set()
-
-
-def _near_miss(name: str, there: set[str]) -> str:
-    if "\\" in name:
-        return "; write / instead of \\"
-    like = [other for other in there if _loosely(other) == _loosely(name)]
-    return f"; there is {shown(min(like))}" if like else ""
-
-
-def _loosely(name: str) -> str:
-    # Computers differ in how they spell an accent in a file name.
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _unpaintable(table: pd.DataFrame, path: Path) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from podura.annotations.kinds import misfit
 from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
@@ -131,6 +132,7 @@ class _Reading:
         self.check_fractions()
         self.check_annotations()
         self.check_painted()
+        self.check_problems()
         table, species = self.species()
         images = self.images()
         if images is not None:
@@ -211,6 +213,14 @@ class _Reading:
         if self.config["dataset"]["annotations"]["format"] == "painted":
             for key, message in painted_faults(self.config):
                 self.fault(key, message)
+
+    def check_problems(self) -> None:
+        if not self.sound("dataset.problems"):
+            return
+        chosen = self.config["dataset"]["problems"] or {}
+        for kind, treatment in chosen.items():
+            if (fault := misfit(kind, treatment)) is not None:
+                self.faults.append(f"{self.origins.where(('dataset', 'problems', kind))}: {fault}")
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""

@@ -31,7 +31,9 @@ def dataset_settings(values: Mapping[str, Any], folder: Path) -> DatasetSettings
             units=annotations["units"],
             attribute=annotations["attribute"],
             image_key=annotations["image_key"],
+            ignore_flags=tuple(annotations["ignore_flags"]),
         ),
+        problems=dict(values["problems"] or {}),
     )
 
 

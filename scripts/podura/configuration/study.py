@@ -43,7 +43,8 @@ class AnnotationSettings:
     """Format and place of the annotations; painted slides have no path.
 
     ``columns`` (ours to the file's) and ``units`` are for csv, ``attribute`` for via, ``image_key`` for
-    label_studio; None where the format finds it itself.
+    label_studio; None where the format finds it itself. Boxes with one of ``ignore_flags`` count neither
+    for nor against a detector.
     """
 
     format: str
@@ -52,15 +53,20 @@ class AnnotationSettings:
     units: str | None
     attribute: str | None
     image_key: str | None
+    ignore_flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """Where images and annotations lie; ``slide_pattern`` only serves a folder of images."""
+    """Where images and annotations lie; ``slide_pattern`` only serves a folder of images.
+
+    ``problems`` holds the treatments of kinds of faults that the study chooses for itself.
+    """
 
     images: Path
     slide_pattern: str | None
     annotations: AnnotationSettings
+    problems: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from podura.report.dataset import Dataset
 from podura.report.results import full_names, name_parts
 from podura.report.sheets import Facets
 from podura.report.summary import problem_kinds
-from podura.report.wording import MISSING, count, fraction, kind_words, plural, rounded, sites_of
+from podura.report.wording import (
+    MISSING,
+    count,
+    fraction,
+    kind_meaning,
+    kind_words,
+    plural,
+    rounded,
+    sites_of,
+)
 from podura.tables import PARTS
 
 #: Cells of the table of slides, and links or pairs in a row, that a page shows before it names the file.
@@ -172,6 +181,7 @@ def problem_table(dataset: Dataset, facets: Facets, links: Mapping[str, str]) ->
         rows.append(
             {
                 "kind": kind_words(kind),
+                "meaning": kind_meaning(kind),
                 "place": facets.kinds.index(kind),
                 "severity": severity,
                 "treatment": treatment,

@@ -24,6 +24,7 @@ from podura.report.wording import (
     duration,
     fraction,
     interval,
+    kind_meaning,
     kind_words,
     memory,
     millions,
@@ -332,10 +333,11 @@ def species_count_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def problem_rows(results: Results) -> list[dict[str, Any]]:
-    """Faults of the data by kind, the gravest first, with the first few of each."""
+    """Faults of the data by kind and what the kind means, the gravest first, with the first few of each."""
     return [
         {
             "kind": kind_words(kind),
+            "meaning": kind_meaning(kind),
             "severity": severity,
             "treatment": treatment,
             "number": len(faults),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from podura.annotations.kinds import KINDS
 from podura.report.parts import is_number
 from podura.report.results import Results, ordered_models, seed_means
 
@@ -118,6 +119,11 @@ def image_title(image: str, slide: str) -> str:
     if slide in image:
         return image
     return f"{image}, {slide}" if slide.casefold().startswith("slide") else f"{image}, slide {slide}"
+
+
+def kind_meaning(kind: Any) -> str:
+    """What a kind of fault means; nothing for one that the catalogue does not know."""
+    return KINDS[kind].meaning if kind in KINDS else ""
 
 
 def kind_words(kind: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import PurePosixPath
 
 #: Suffixes of the files that are taken from a folder of images. All of them are read; what a file
@@ -37,8 +38,7 @@ def is_image_name(name: str) -> bool:
 def without_image_suffix(name: str) -> str:
     """A name or path with / without the suffix of an image, or of OME-TIFF both: a.ome.tif is a."""
     # Only known suffixes: "slide.01" is a whole name.
-    path = PurePosixPath(name)
     for suffixes in (NAMED_SUFFIXES, (_INNER_SUFFIX,)):
-        if path.suffix.lower() in suffixes:
-            path = path.with_suffix("")
-    return str(path)
+        root, suffix = posixpath.splitext(name)
+        name = root if suffix.lower() in suffixes else name
+    return name

@@ -27,7 +27,14 @@ from podura.tables.catalogue import (
     SPLIT,
     SPLIT_REPORT,
 )
-from podura.tables.files import read_json, whole_file, whole_folder, write_json, write_text
+from podura.tables.files import (
+    read_json,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_json_records,
+    write_text,
+)
 from podura.tables.places import part_folder, run_folder
 from podura.tables.table import Column, Kind, Table
 
@@ -62,5 +69,6 @@ __all__ = [
     "whole_file",
     "whole_folder",
     "write_json",
+    "write_json_records",
     "write_text",
 ]

@@ -64,7 +64,11 @@ PROBLEMS = Table(
         Column("row", "string", "where in the annotation file (row, object or id)", optional=True),
         Column("kind", "string", "kind of fault"),
         Column("severity", "string", "error, warning or note"),
-        Column("treatment", "string", "what was done: fixed, ignored, dropped or kept"),
+        Column(
+            "treatment",
+            "string",
+            "what was done: fixed, ignored, dropped or kept; refused if the run stopped",
+        ),
         Column("value", "string", "the offending value", optional=True),
         Column("message", "string", "the fault in words"),
     ),

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,27 @@ def write_text(text: str, path: Path | str) -> None:
 def write_json(value: Any, path: Path | str) -> None:
     """Write strict JSON (no NaN), keys in the given order, one key a line."""
     write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def write_json_records(document: Mapping[str, Any], path: Path | str) -> None:
+    """Write a JSON object whose lists are long, one item of a list a line, whole or not at all.
+
+    Strict JSON (no NaN), keys in the given order. Quicker than ``write_json`` by far for a million items,
+    which are never held as text all at once.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        before = "{\n"
+        for key, value in document.items():
+            handle.write(f"{before}{encode(key)}: ")
+            before = ",\n"
+            if isinstance(value, list) and value:
+                handle.write("[\n")
+                handle.writelines(f"{encode(item)},\n" for item in value[:-1])
+                handle.write(f"{encode(value[-1])}\n]")
+            else:
+                handle.write(encode(value))
+        handle.write("\n}\n" if document else "{}\n")
 
 
 def read_json(path: Path | str) -> Any:

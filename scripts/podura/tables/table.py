@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ _DTYPES: Mapping[Kind, str] = {
     "number": "float64",
     "boolean": "boolean",
 }
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -116,12 +118,7 @@ class Table:
             raise UserError(
                 f"{path}: byte {error.start} is not UTF-8. Save the table as 'UTF-8 text, tab-separated'."
             ) from None
-        lines = list(csv.reader(text.splitlines(), delimiter="\t"))
-        numbered = [
-            (number, cells)
-            for number, cells in enumerate(lines, start=1)
-            if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#")
-        ]
+        numbered = list(_rows(text, path))
         if not numbered:
             raise UserError(
                 f"{path}: the table is empty. Its first line names the columns: {', '.join(self.names)}."
@@ -130,10 +127,10 @@ class Table:
             numbered[0][0],
             [cell.strip() for cell in numbered[0][1]],
         )
-        if len(header) == 1 and any(mark in header[0] for mark in ",;"):
+        if len(header) == 1 and any(mark in header[0] for mark in ",;|"):
             raise UserError(
                 f"{path}, row {header_row}: the columns are not separated by tabs. "
-                "Save the table as tab-separated text (.tsv), not with commas or semicolons."
+                "Save the table as tab-separated text (.tsv), not with commas, semicolons or bars."
             )
         problems = [
             f"{path}, row {header_row}: there is no column '{name}'. Columns are: {', '.join(self.names)}."
@@ -168,6 +165,29 @@ class Table:
         if problems:
             raise UserErrors(problems)
         return pd.DataFrame(rows, columns=[*self.names, "row"])
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line (from 1) and the cells of each row that is neither blank nor a comment.
+
+    Each line is read by itself: a quotation mark that is not closed would swallow the rows below it.
+    """
+    faults = []
+    for number, line in enumerate(_LINE_BREAK.split(text), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            (cells,) = csv.reader([line], delimiter="\t", strict=True)
+        except csv.Error:
+            faults.append(
+                f"{path}, row {number}: a cell begins with a quotation mark that does not enclose it, or "
+                "goes over several lines. Write each row in one line, and no quotation marks."
+            )
+            continue
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+    if faults:
+        raise UserErrors(faults[:20])
 
 
 def _harmless(text: str) -> str:
