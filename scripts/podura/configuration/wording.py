@@ -12,14 +12,15 @@ NAMED = 5
 
 
 def shown(value: Any) -> str:
-    """A value as one would write it in YAML, shortened where it is long."""
+    """A value as one would write it in YAML, shortened in the middle where it is long."""
     if isinstance(value, str):
         text = f"'{one_line(value)}'"
     elif value is None or isinstance(value, bool | int | float):
         text = json.dumps(value)
     else:
         text = one_line(str(value))
-    return text if len(text) <= 80 else f"{text[:76]} ..."
+    # Of a path the end tells most, of other values the beginning.
+    return text if len(text) <= 80 else f"{text[:36]} ... {text[-39:]}"
 
 
 def one_line(text: str) -> str:
