@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 
+# Asked once, while one thread runs: it can be read only by setting it, for the whole process.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name ``path`` only if no error occurs."""
@@ -22,9 +27,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
