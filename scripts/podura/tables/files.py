@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
 # Asked once, while one thread runs: it can be read only by setting it, for the whole process.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
