@@ -24,6 +24,7 @@ pathvars:
 
 
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
@@ -52,7 +53,7 @@ rule all:
     localrule: True
 
 
-# Import, problems, split and a picture of every image: a look at the data before hours of training.
+# Import, problems, split, leakage and a picture of every image: a look at the data before hours of training.
 rule dataset:
     input:
         "<results>/dataset/problems.csv",
@@ -61,4 +62,5 @@ rule dataset:
         rules.dataset_tables.output,
         rules.overlays.output,
         rules.dataset_page.output,
+        "<results>/dataset/leakage_checked.json",
     localrule: True

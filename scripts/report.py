@@ -17,7 +17,7 @@ from podura import jobs
 from podura.provenance import code_version, machine
 from podura.report.overlays import choose_images, draw_overlay, shown_rows
 from podura.report.page import render_report
-from podura.report.reading import read_results
+from podura.report.reading import read_leakage, read_results
 from podura.slides.reading import read_image
 from podura.tables import (
     BENCHMARK_FOLDS,
@@ -102,7 +102,11 @@ def main(arguments: argparse.Namespace) -> None:
         json.loads(arguments.species),
         provenance(arguments.trainings, arguments.results / "dataset/split.json"),
     )
-    results = replace(results, overlays=overlays(arguments, round(100 * results.iou)))
+    results = replace(
+        results,
+        overlays=overlays(arguments, round(100 * results.iou)),
+        leakage=read_leakage(arguments.results),
+    )
     write_text(render_report(results), arguments.output)
     log.info("The report is at %s", arguments.output)
 

@@ -33,6 +33,7 @@ HEADINGS = {
     "slide_counts": "`dataset/slides.csv`",
     "site_counts": "`dataset/sites.csv`",
     "sizes": "`dataset/sizes.csv`",
+    "leakage": "`dataset/leakage.csv`",
     "history": "`models/<model>/seed-<n>/history.csv`",
     "benchmark_species": "`benchmark/species.csv`",
     "benchmark_folds": "`benchmark/folds.csv`",

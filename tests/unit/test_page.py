@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from podura import tables
 from podura.annotations.kinds import KINDS
 from podura.report import summary, wording
+from podura.report.leakage import leakage_rows, leakage_verdict
 from podura.report.page import render_report
 from podura.report.results import SHUFFLED_CONTROL, TRUTH_CONTROL, Results
 from report_data import make_results
@@ -379,3 +380,43 @@ def test_results_refuse_tables_that_are_not_the_declared_ones(results: Results) 
         dataclasses.replace(results, models_table=results.models_table.drop(columns="rank"))
     with pytest.raises(ValueError, match="n_specimens"):
         dataclasses.replace(results, counts=results.counts.drop(columns="n_specimens"))
+
+
+def leakage(*rows: tuple[str, str]) -> pd.DataFrame:
+    """Pairs of these severities and kinds."""
+    found = [
+        {
+            "severity": severity,
+            "kind": kind,
+            "image_1": f"a{number}{NASTY}",
+            "slide_1": "s1",
+            "part_1": "train",
+            "image_2": f"b{number}",
+            "slide_2": "s2",
+            "part_2": "test",
+            "score": 0.9,
+            "message": "the files are equal",
+        }
+        for number, (severity, kind) in enumerate(rows)
+    ]
+    return tables.LEAKAGE.frame(found)
+
+
+def test_the_page_says_whether_parts_share_images():
+    leaks = leakage(("leak", "same_file"), ("leak", "same_file"), ("within part", "overlap"))
+    page = Page(render_report(make_results(leakage=leaks)))
+    assert "2 pairs of images in different parts show the same" in page.text
+    assert "flatter every detector" in page.text
+    assert "two parts" in page.text
+    assert f"a0{NASTY}" in page.text
+    assert not page.mistakes
+    assert leakage_rows(make_results(leakage=leaks))[0]["number"] == "2"
+
+
+def test_the_page_says_that_nothing_was_found_or_that_nobody_looked():
+    harmless = leakage(("within part", "overlap"))
+    assert "none of one part shows what another part shows" in leakage_verdict(make_results(leakage=harmless))
+    assert "1 pair does" in leakage_verdict(make_results(leakage=harmless))
+    page = Page(render_report(make_results(leakage=leakage())))
+    assert "none of one part shows what another part shows" in page.text
+    assert "not compared with each other" in Page(render_report(make_results())).text

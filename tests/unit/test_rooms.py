@@ -19,6 +19,7 @@ ROOMS = [
     "stratification",
     "splits",
     "inventory",
+    "leakage",
     "configuration",
     "detectors",
     "training",
@@ -29,6 +30,7 @@ ROOMS = [
 FORBIDDEN = {
     "slides": {"torch"},
     "annotations": {"torch"},
+    "leakage": {"torch", "podura.annotations"},
     "training": {"torchvision", "ultralytics", "timm", "transformers", "podura.evaluation"},
     "evaluation": {"torch", "torchvision", "ultralytics", "podura.detectors", "podura.training"},
     "report": {"torch", "podura.evaluation", "podura.detectors", "podura.training", "podura.slides"},

@@ -127,6 +127,35 @@ def test_saving_more_often_retrains_nothing(study):
     assert "train" not in jobs
 
 
+def test_another_threshold_of_leakage_searches_again_and_trains_nothing(study):
+    replace(study / TINY, "painted:", "  leakage: {correlation: 0.75}\n\npainted:")
+    jobs = planned(study)
+    assert jobs["similar_images"] == jobs["leakage"] == jobs["check_leakage"] == 1
+    assert jobs["report"] == 1
+    assert "train" not in jobs
+    assert "paint" not in jobs
+
+
+def test_what_leaks_do_is_no_reason_to_search_or_train(study):
+    replace(study / TINY, "painted:", "  leakage: {action: report}\n\npainted:")
+    assert planned(study) == {"check_leakage": 1}
+
+
+def test_another_split_searches_nothing_again(study):
+    replace(study / TINY, "train: 0.4, validation: 0.2", "train: 0.3, validation: 0.3")
+    jobs = planned(study)
+    assert jobs["split"] == jobs["leakage"] == jobs["check_leakage"] == 1
+    assert "similar_images" not in jobs
+
+
+def test_without_the_check_nothing_is_searched(study):
+    replace(study / TINY, "painted:", "  leakage: {check: false}\n\npainted:")
+    jobs = planned(study)
+    assert jobs["leakage"] == 1
+    assert "similar_images" not in jobs
+    assert "train" not in jobs
+
+
 def test_editing_an_image_imports_again_and_touching_it_does_not(study):
     """The same with a study of the user's own files, which Podura did not make."""
     own = study / "own"

@@ -65,6 +65,7 @@ rule report:
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
         counts=rules.split.output.counts,
+        leakage=rules.leakage.output.table,
     output:
         report(
             "<results>/benchmark/report.html",

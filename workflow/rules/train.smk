@@ -9,6 +9,8 @@ rule train:
         train_images="<results>/<parts>/train/images.csv",
         validation_truth="<results>/<parts>/validation/truth.json",
         validation_images="<results>/<parts>/validation/images.csv",
+        # It only permits: when it is written anew, nothing has to be trained again.
+        leakage=ancient("<results>/dataset/leakage_checked.json"),
     output:
         weights="<results>/models/{model}/<run>/weights.safetensors",
         model="<results>/models/{model}/<run>/model.json",

@@ -11,6 +11,7 @@ from podura.configuration.study import (
     AugmentationSettings,
     DatasetSettings,
     EvaluationSettings,
+    LeakageSettings,
     SplitSettings,
     TrainingSettings,
 )
@@ -34,6 +35,19 @@ def dataset_settings(values: Mapping[str, Any], folder: Path) -> DatasetSettings
             ignore_flags=tuple(annotations["ignore_flags"]),
         ),
         problems=dict(values["problems"] or {}),
+        leakage=leakage_settings(values["leakage"]),
+    )
+
+
+def leakage_settings(values: Mapping[str, Any]) -> LeakageSettings:
+    """How images that show the same are looked for, and what they do."""
+    return LeakageSettings(
+        check=values["check"],
+        action=values["action"],
+        correlation=float(values["correlation"]),
+        overlap=float(values["overlap"]),
+        candidates=values["candidates"],
+        network=values["network"],
     )
 
 

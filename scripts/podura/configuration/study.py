@@ -57,6 +57,18 @@ class AnnotationSettings:
 
 
 @dataclass(frozen=True)
+class LeakageSettings:
+    """Whether and how to look for images that show the same, and what leaks do: stop or report."""
+
+    check: bool
+    action: str
+    correlation: float
+    overlap: float
+    candidates: int
+    network: bool
+
+
+@dataclass(frozen=True)
 class DatasetSettings:
     """Where images and annotations lie; ``slide_pattern`` only serves a folder of images.
 
@@ -67,6 +79,7 @@ class DatasetSettings:
     slide_pattern: str | None
     annotations: AnnotationSettings
     problems: Mapping[str, str]
+    leakage: LeakageSettings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from podura.report import summary, wording
+from podura.report import leakage, summary, wording
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
 from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
@@ -67,6 +67,8 @@ def _context(results: Results) -> dict[str, Any]:
         "species_counts": summary.species_count_rows(results),
         "problems": summary.problem_rows(results),
         "n_problems": len(results.problems),
+        "leakage": leakage.leakage_rows(results),
+        "leakage_verdict": leakage.leakage_verdict(results),
         "config": results.config,
         "provenance": results.provenance,
         "overlays": [(caption, base64.b64encode(jpeg).decode("ascii")) for caption, jpeg in results.overlays],

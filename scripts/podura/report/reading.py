@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from podura import tables
@@ -52,3 +53,11 @@ def read_results(
         config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
         provenance=provenance,
     )
+
+
+def read_leakage(folder: Path) -> pd.DataFrame | None:
+    """Read the pairs of images that show the same; None where the study did not compare its images."""
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    if not config["dataset"]["leakage"]["check"]:
+        return None
+    return tables.LEAKAGE.read_csv(folder / "dataset/leakage.csv")

@@ -39,6 +39,7 @@ class Results:
     counts: a frame with ``COUNT_COLUMNS``, one row a fold × part × species.
     species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
     overlays: captions and JPEG files of images with boxes drawn on them.
+    leakage: a ``tables.LEAKAGE`` frame, or None where images were not compared.
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
     """
@@ -54,12 +55,15 @@ class Results:
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
     overlays: Sequence[tuple[str, bytes]] = ()
+    leakage: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)
         tables.BENCHMARK_MODELS.frame(self.models_table)
         tables.PROBLEMS.frame(self.problems)
         tables.SPLIT.frame(self.split)
+        if self.leakage is not None:
+            tables.LEAKAGE.frame(self.leakage)
         for history in self.histories.values():
             tables.HISTORY.frame(history)
         missing = [name for name in COUNT_COLUMNS if name not in self.counts.columns]

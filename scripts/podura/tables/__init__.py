@@ -35,6 +35,7 @@ from podura.tables.files import (
     write_json_records,
     write_text,
 )
+from podura.tables.pairs import EXAMINED_IMAGES, LEAKAGE, SIMILAR_IMAGES
 from podura.tables.places import part_folder, run_folder
 from podura.tables.table import Column, Kind, Table
 
@@ -45,15 +46,18 @@ __all__ = [
     "BOX_COLUMNS",
     "CURVES",
     "DETECTIONS",
+    "EXAMINED_IMAGES",
     "HISTORY",
     "IMAGES",
     "IOU_PERCENTS",
+    "LEAKAGE",
     "MATCHES",
     "PARTS",
     "PART_IMAGES",
     "PICTURES",
     "PROBLEMS",
     "PUBLIC_TABLES",
+    "SIMILAR_IMAGES",
     "SITE_COUNTS",
     "SIZES",
     "SLIDE_COUNTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
 
 BOX_COLUMNS = ("x_min", "y_min", "x_max", "y_max")
@@ -367,6 +368,7 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     SLIDE_COUNTS,
     SITE_COUNTS,
     SIZES,
+    LEAKAGE,
     HISTORY,
     BENCHMARK_SPECIES,
     BENCHMARK_FOLDS,

@@ -1,0 +1,1 @@
+"""Images that show the same: copies, crops and overlapping fields, and whether they lie in two parts."""
