@@ -142,6 +142,8 @@ def test_what_leaks_do_is_no_reason_to_search_or_train(study):
 
 
 def test_another_split_searches_nothing_again(study):
+    # Under results of another split it is refused.
+    shutil.rmtree(study / "results/tiny/models")
     replace(study / TINY, "train: 0.4, validation: 0.2", "train: 0.3, validation: 0.3")
     jobs = planned(study)
     assert jobs["split"] == jobs["leakage"] == jobs["check_leakage"] == 1

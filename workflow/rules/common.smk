@@ -1,5 +1,6 @@
 # What all rules share: the checked study, digests of code and data, and the names of files.
 
+import hashlib
 import json
 import os
 import sys
@@ -241,6 +242,15 @@ def annotation_files():
         folder = path if path.is_dir() else path.parent
         return [*sorted(folder.glob("*.yaml")), *sorted(folder.rglob("*.txt"))]
     return [path]
+
+
+def image_files(_wildcards):
+    """Digest of the images' names and contents; slides, parts and annotations do not count."""
+    if IS_PAINTED:
+        return "painted"
+    names = "\0".join(image.image for image in STUDY.images)
+    content = fingerprint(image.path for image in STUDY.images)
+    return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {content}"
 
 
 def study_files(_wildcards):

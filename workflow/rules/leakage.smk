@@ -3,18 +3,7 @@
 #   outputs: dataset/similar_images.parquet (of images alone: another split searches nothing again),
 #            leakage.csv with leakage/*.jpg, and leakage_checked.json, without which nothing is trained.
 
-import hashlib
-
 LEAKAGE = STUDY.dataset.leakage
-
-
-def image_files(_wildcards):
-    """Digest of the images' names and contents; slides, parts and annotations do not count."""
-    if IS_PAINTED:
-        return "painted"
-    names = "\0".join(image.image for image in STUDY.images)
-    content = fingerprint(image.path for image in STUDY.images)
-    return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {content}"
 
 
 rule similar_images:
@@ -102,11 +91,11 @@ rule check_leakage:
         "<logs>/check_leakage.log",
     benchmark:
         "<benchmarks>/check_leakage.jsonl"
+    # After all else that looks at the data, since a job that fails lets no other begin.
+    priority: -1
     conda:
         "../../envs/leakage.yaml"
     threads: 1
-    # After all else that looks at the data, since a job that fails lets no other begin.
-    priority: -1
     resources:
         mem_mb=500,
         runtime=10,
