@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from podura import jobs
 from podura.annotations.dataset import truth_frame
@@ -18,16 +16,10 @@ from podura.report.pens import box_style
 from podura.report.results import full_names
 from podura.report.specimens import LONGEST, Legend
 from podura.report.wording import faults_by_image
-from podura.slides.reading import open_slide
+from podura.slides.reading import read_reduced
 from podura.tables import PICTURES, PROBLEMS, read_json, whole_folder
 
 log = logging.getLogger("overlays")
-
-
-def reduced(path: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Read an image at the size of its picture, whatever its own."""
-    with open_slide(path) as slide:
-        return slide.thumbnail(LONGEST), slide.size
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -47,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
             truth_frame(read_json(arguments.annotations)),
             legend,
             folder,
-            read=reduced,
+            read=partial(read_reduced, max_side=LONGEST),
             threads=arguments.threads,
             progress=lambda done, all_: log.info("%d of %d images", done, all_) if done % 200 == 0 else None,
         )

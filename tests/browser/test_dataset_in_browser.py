@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import chromium
@@ -15,7 +16,7 @@ from podura.report.gallery import Subject, write_gallery
 from podura.report.pens import box_style
 from podura.report.results import full_names
 from podura.report.specimens import Legend
-from podura.slides.reading import read_image
+from podura.slides.reading import read_reduced
 from podura.tables import whole_folder, write_text
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="there is no Chromium on this machine")
@@ -48,7 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     boxes = dataset.boxes
     legend = Legend({one["code"]: box_style(place) for place, one in enumerate(SPECIES)}, full_names(SPECIES))
     with whole_folder(folder / OVERLAYS) as temporary:
-        pictures = write_gallery(subjects, boxes, legend, temporary, read=read_image)
+        pictures = write_gallery(
+            subjects, boxes, legend, temporary, read=partial(read_reduced, max_side=1600)
+        )
     dataset = make_dataset(rows(), problems=problems, dropped=[("broken.png", "slide 00")], pictures=pictures)
     page, sheets = render_dataset(dataset)
     write_text(page, folder / "index.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from podura.report.gallery import Subject, picture_name, write_gallery
 from podura.report.pens import box_style, ink_on, label_size
 from podura.report.specimens import LONGEST, Legend, draw_specimens
 from podura.report.style import HUES
-from podura.slides.reading import read_image
+from podura.slides.reading import read_reduced
 from podura.tables import whole_folder
 
 CODES = ["CER-DEN", "ISO-MIN", "PAR-NOT"]
@@ -176,11 +177,6 @@ class TestPictures:
         assert label_size("CER-DEN", 12)[0] > label_size("RBC", 12)[0]
 
 
-def read(path: str) -> tuple[np.ndarray, tuple[int, int]]:
-    pixels = read_image(path)
-    return pixels, pixels.shape[1::-1]
-
-
 class TestGallery:
     def write(self, folder: Path, subjects, threads=1, found=None):
         with whole_folder(folder) as temporary:
@@ -189,7 +185,7 @@ class TestGallery:
                 boxes(("CER-DEN", 5, 5, 20, 20, False)) if found is None else found,
                 LEGEND,
                 temporary,
-                read=read,
+                read=partial(read_reduced, max_side=1600),
                 threads=threads,
             )
 

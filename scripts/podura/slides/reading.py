@@ -47,6 +47,7 @@ __all__ = [
     "open_slide",
     "read_header",
     "read_image",
+    "read_reduced",
 ]
 
 
@@ -121,6 +122,15 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     """
     with open_slide(path) as slide:
         return slide.read()
+
+
+def read_reduced(path: Path | str, max_side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """The image, its longer side at most ``max_side`` pixels, and the width and height that it has itself.
+
+    Raises UnreadableImageError, and UserError as open_slide does.
+    """
+    with open_slide(path) as slide:
+        return slide.thumbnail(max_side), slide.size
 
 
 def _header(slide: Slide) -> ImageHeader:
