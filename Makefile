@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	@$(SNAKEMAKE) --quiet reason
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

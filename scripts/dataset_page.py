@@ -12,8 +12,8 @@ import pandas as pd
 from podura import jobs
 from podura.annotations.dataset import truth_frame
 from podura.configuration.run import load_run
+from podura.fingerprints import file_digest
 from podura.inventory import specimen_sizes
-from podura.provenance import file_digest
 from podura.report.data_card import data_card, markdown
 from podura.report.dataset import Dataset
 from podura.report.dataset_figures import draw_dataset_figures

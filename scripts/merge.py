@@ -14,7 +14,7 @@ from podura import jobs
 from podura.errors import UserError
 from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, species_table
 from podura.evaluation.scoring import ScoreSettings, pooled
-from podura.provenance import file_digest
+from podura.fingerprints import file_digest
 from podura.tables import (
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,

@@ -13,7 +13,7 @@ import pandas as pd
 from podura import jobs
 from podura.annotations.dataset import image_frame, truth_frame
 from podura.errors import UserError
-from podura.provenance import file_digest
+from podura.fingerprints import file_digest
 from podura.splits import (
     asked_fractions,
     part_images,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from podura import jobs
 from podura.detectors.weights import load_model, save_tensors
-from podura.provenance import file_digest
+from podura.fingerprints import file_digest
 from podura.tables import write_json
 
 

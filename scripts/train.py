@@ -28,7 +28,8 @@ from podura.detectors.inference import detect_files
 from podura.detectors.weights import choose_device, initialise, save_model
 from podura.errors import UserError
 from podura.evaluation.validation import validation_score
-from podura.provenance import file_digest, machine, versions
+from podura.fingerprints import file_digest
+from podura.provenance import machine, versions
 from podura.tables import BOX_COLUMNS, DETECTIONS, HISTORY, PART_IMAGES, read_json
 from podura.training.loop import LoopSettings, Training, TrainingStopped, Validation
 from podura.training.samples import LabelledImage, TrainingSamples

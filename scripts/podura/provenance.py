@@ -1,14 +1,12 @@
-"""What made a result: digests of code and data, versions, machine.
+"""What made a result: digests of code, versions, machine.
 
-Snakemake notices a changed parameter, not a changed library, and takes a touched file for a changed
-one. The digests here go into rules as parameters: they follow the content of the code that a rule
-uses and of the files that a user gives, so that the right jobs run again and touching retrains nothing.
+Snakemake notices a changed parameter, not a changed library. The digests of code go into rules as
+parameters: they follow the content of the code that a rule uses, so that the right jobs run again.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
 import importlib.metadata
 import os
@@ -18,51 +16,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
-_BLOCK = 1 << 20
-#: Files beyond this size are read in evenly spread blocks: a slide scan may have many gigabytes.
-_WHOLE_FILE = 64 << 20
-
-
-def file_digest(path: Path | str) -> str:
-    """SHA-256 of a whole file, as 64 hexadecimal digits."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def fingerprint(paths: Iterable[Path | str]) -> str:
-    """Digest of the names and contents of files; times do not count.
-
-    Of a file larger than 64 MiB its size and 64 evenly spread blocks of 1 MiB are read. A folder stands
-    for all files below it. A file that is not there counts with its name alone.
-    """
-    total = hashlib.sha256()
-    for path in paths:
-        for file in _files(Path(path)):
-            total.update(f"{file.name}\0".encode())
-            try:
-                stat = file.stat()
-            except FileNotFoundError:
-                continue
-            total.update(_content(str(file), stat.st_size, stat.st_mtime_ns))
-    return total.hexdigest()[:16]
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-
-
-@functools.cache
-def _content(path: str, size: int, _modified: int) -> bytes:
-    digest = hashlib.sha256(f"{size}\0".encode())
-    with Path(path).open("rb") as handle:
-        if size <= _WHOLE_FILE:
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-        else:
-            for index in range(64):
-                handle.seek((size - _BLOCK) * index // 63)
-                digest.update(handle.read(_BLOCK))
-    return digest.digest()
 
 
 def code_digest(script: Path, *, extra: Iterable[str] = (), without: Iterable[str] = ()) -> str:

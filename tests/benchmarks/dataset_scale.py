@@ -42,7 +42,7 @@ _CHECK = """
 import sys, yaml
 from pathlib import Path
 from podura.configuration.load import load_study
-from podura.provenance import fingerprint
+from podura.fingerprints import fingerprint
 config = Path(sys.argv[1])
 study = load_study(yaml.safe_load(config.read_text()), config_files=[config], schemas=sys.argv[2])
 fingerprint([study.dataset.annotations.path, *(image.path for image in study.images)])

@@ -13,6 +13,7 @@ ROOMS = [
     "tables",
     "seeds",
     "provenance",
+    "fingerprints",
     "jobs",
     "slides",
     "annotations",

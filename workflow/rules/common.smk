@@ -23,7 +23,8 @@ from podura.configuration.run import SCHEMAS
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python
-from podura.provenance import code_digest, fingerprint
+from podura.fingerprints import fingerprint
+from podura.provenance import code_digest
 from podura.splits.sealed import check_settings
 from podura.tables import PARTS, part_folder, run_folder, write_text
 from snakemake.exceptions import WorkflowError
@@ -34,6 +35,8 @@ prefer_this_python()
 RESULTS = Path("results", str(config.get("study", "")))
 RUN_CONFIG = str(RESULTS / "config.yaml")
 PAINTED = RESULTS / "painted" / "slides"
+# Of the images that were read before; beside Snakemake's own notes on files.
+DIGESTS = Path(".snakemake", "podura_digests.json")
 
 # In the order in which they count: an error names the last file that sets a key.
 OVERLAYS = list(workflow.overwrite_configfiles)
@@ -90,6 +93,7 @@ SHARED_ROOMS = [
     "podura.errors",
     "podura.jobs",
     "podura.provenance",
+    "podura.fingerprints",
     "podura.configuration",
 ]
 
@@ -249,7 +253,7 @@ def image_files(_wildcards):
     if IS_PAINTED:
         return "painted"
     names = "\0".join(image.image for image in STUDY.images)
-    content = fingerprint(image.path for image in STUDY.images)
+    content = fingerprint((image.path for image in STUDY.images), memory=DIGESTS)
     return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {content}"
 
 
@@ -262,5 +266,6 @@ def study_files(_wildcards):
             *annotation_files(),
             STUDY.species_table,
             *(image.path for image in STUDY.images),
-        ]
+        ],
+        memory=DIGESTS,
     )

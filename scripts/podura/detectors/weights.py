@@ -15,7 +15,7 @@ from torch import Tensor
 from podura.detectors.catalogue import build_detector
 from podura.detectors.contract import Detector
 from podura.errors import UserError
-from podura.provenance import file_digest
+from podura.fingerprints import file_digest
 from podura.tables import read_json, whole_file, write_json
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from podura.errors import UserError
+from podura.fingerprints import file_digest
 from podura.leakage.features import Features, Vocabulary, Words, local_features
 from podura.leakage.hashes import perceptual_hash
 from podura.leakage.parallel import CHUNK, Progress, in_order
 from podura.leakage.thumbnails import Pixels, read_thumbnail
-from podura.provenance import file_digest
 
 #: Gives each of a list of images (height, width, 3), RGB, a vector; the array is (images, dimensions).
 Embed = Callable[[Sequence[Pixels]], NDArray[np.float32]]
