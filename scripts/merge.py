@@ -11,10 +11,8 @@ from typing import Any
 import pandas as pd
 
 from podura import jobs
-from podura.errors import UserError
 from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, species_table
 from podura.evaluation.scoring import ScoreSettings, pooled
-from podura.fingerprints import file_digest
 from podura.tables import (
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
@@ -26,15 +24,6 @@ from podura.tables import (
     read_json,
     run_folder,
 )
-
-
-def check_split(dataset: Path) -> None:
-    """Refuse a split table that is no longer the one that the split wrote."""
-    if file_digest(dataset / "split.csv") != read_json(dataset / "split.json")["split_sha256"]:
-        raise UserError(
-            f"{dataset / 'split.csv'} was changed after it was made; the results belong to the split as it "
-            "was. Delete the file and run again; to fix parts, use the column 'part' of the table of images."
-        )
 
 
 def cost(results: Path, model: str, places: list[str], *, trained: bool) -> dict[str, Any]:
@@ -68,7 +57,6 @@ def curves(scores: list[dict[str, Any]]) -> pd.DataFrame:
 
 def main(arguments: argparse.Namespace) -> None:
     results = arguments.results
-    check_split(results / "dataset")
     seeds, folds = json.loads(arguments.seeds), json.loads(arguments.folds)
     models, species = json.loads(arguments.models), json.loads(arguments.species)
     names = [model["model"] for model in models]

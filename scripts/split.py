@@ -13,7 +13,6 @@ import pandas as pd
 from podura import jobs
 from podura.annotations.dataset import image_frame, truth_frame
 from podura.errors import UserError
-from podura.fingerprints import file_digest
 from podura.splits import (
     asked_fractions,
     part_images,
@@ -90,17 +89,18 @@ def main(arguments: argparse.Namespace) -> None:
         coco, split, dict(zip(files["image"], files["path"], strict=True)), arguments.output / "parts"
     )
     SPLIT_REPORT.write_csv(report, arguments.output / "counts.csv")
-    SPLIT.write_csv(split, arguments.output / "split.csv")
+    digest = write_seal(results, sealed_settings, split)
     write_json(
         {
-            "split_sha256": file_digest(arguments.output / "split.csv"),
+            "split_sha256": digest,
             **sealed_settings,
             "images": int(split["image"].nunique()),
             "slides": int(split["slide"].nunique()),
         },
         arguments.output / "split.json",
     )
-    write_seal(results, sealed_settings, split)
+    # Last: a table that stands beside its digest is whole, whoever looks at it meanwhile.
+    SPLIT.write_csv(split, arguments.output / "split.csv")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from podura.errors import UserError
 from podura.jobs import prefer_this_python
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
-from podura.splits.sealed import check_settings
+from podura.splits.sealed import check_settings, check_unchanged
 from podura.tables import PARTS, part_folder, run_folder, write_text
 from snakemake.exceptions import WorkflowError
 
@@ -49,6 +49,7 @@ try:
         config, config_files=CONFIG_FILES, schemas=SCHEMAS, painted_folder=PAINTED
     )
     check_settings(RESULTS, {**asdict(STUDY.split), "random_seed": STUDY.random_seed})
+    check_unchanged(RESULTS)
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
 

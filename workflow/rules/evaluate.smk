@@ -68,8 +68,6 @@ rule merge:
         runs=all_runs("<results>/detections/{model}/{run}/run.json"),
         trained=all_trainings("<results>/models/{model}/{run}/model.json"),
         images=of_each_fold("test", "images.csv"),
-        split=rules.split.output.split,
-        sealed=rules.split.output.facts,
     output:
         species=report(
             "<results>/benchmark/species.csv",

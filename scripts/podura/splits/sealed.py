@@ -17,6 +17,7 @@ import pandas as pd
 
 from podura import tables
 from podura.errors import UserError
+from podura.fingerprints import file_digest
 from podura.tables import read_json, write_json
 
 # Not an output of a rule, which Snakemake removes before it runs the rule again.
@@ -31,10 +32,14 @@ class SealedSplit:
     split: pd.DataFrame
 
 
-def write_seal(results: Path, settings: Mapping[str, Any], split: pd.DataFrame) -> None:
-    """Keep a split in the results folder of its study; ``settings`` is what may not change, for JSON."""
+def write_seal(results: Path, settings: Mapping[str, Any], split: pd.DataFrame) -> str:
+    """Keep a split in the results folder of its study; ``settings`` is what may not change, for JSON.
+
+    Returns the SHA-256 of the split's table.
+    """
     tables.SPLIT.write_csv(split, results / _FOLDER / "split.csv")
     write_json(dict(settings), results / _FOLDER / "settings.json")
+    return file_digest(results / _FOLDER / "split.csv")
 
 
 def read_seal(results: Path) -> SealedSplit | None:
@@ -60,6 +65,19 @@ def check_settings(results: Path, settings: Mapping[str, Any]) -> None:
             f"{results} holds results of another split: {'; '.join(changed)}. Test slides would become "
             "training slides and the reverse. Give the study another name (key study), undo the change, or "
             f"delete {results / 'models'} to begin anew."
+        )
+
+
+def check_unchanged(results: Path) -> None:
+    """Raise UserError where the table of the split is no longer the one that the split wrote."""
+    table, facts = results / "dataset" / "split.csv", results / "dataset" / "split.json"
+    if not table.is_file() or not facts.is_file():
+        return
+    if file_digest(table) != read_json(facts)["split_sha256"]:
+        raise UserError(
+            f"{table} was changed after it was made; the results belong to the split as it was. Delete the "
+            "file and run again, which makes it anew. To fix parts, use the column 'part' of the table of "
+            "images."
         )
 
 
