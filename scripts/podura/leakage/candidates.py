@@ -92,6 +92,8 @@ def _best(score: scipy.sparse.csr_matrix, row: int, own: int, most: int) -> list
 def _consistent(first: Signature, second: Signature, mirrored: bool) -> bool:
     other = mirrored_words(second.words) if mirrored else second.words
     _, at_first, at_second = np.intersect1d(first.words, other, assume_unique=True, return_indices=True)
+    if len(at_first) < FEWEST_INLIERS:
+        return False
     a = first.places[at_first].astype(np.float32)
     b = second.places[at_second].astype(np.float32)
     return word_inliers(a, b, mirrored, _TOLERANCE) >= FEWEST_INLIERS
