@@ -85,6 +85,10 @@ def _best(score: scipy.sparse.csr_matrix, row: int, own: int, most: int) -> list
     span = slice(score.indptr[row], score.indptr[row + 1])
     kept = score.indices[span] != own
     others, values = score.indices[span][kept], score.data[span][kept]
+    if len(values) > most:
+        # In a large study nearly every image has some word in common: only the best are put in order.
+        near = values >= np.partition(values, -most)[-most]
+        others, values = others[near], values[near]
     order = np.lexsort((others, -values))[:most]
     return [int(other) for other in others[order]]
 
