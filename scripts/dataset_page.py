@@ -20,6 +20,7 @@ from podura.report.dataset_figures import draw_dataset_figures
 from podura.report.dataset_page import OVERLAYS, SHEETS, render_dataset
 from podura.report.style import save_figure
 from podura.tables import (
+    LEAKAGE,
     PICTURES,
     PROBLEMS,
     SITE_COUNTS,
@@ -56,7 +57,7 @@ def read_dataset(arguments: argparse.Namespace) -> Dataset:
         quantiles=SIZES.read_csv(folder / "sizes.csv"),
         problems=PROBLEMS.read_csv(folder / "problems.csv"),
         pictures=PICTURES.read_csv(folder / OVERLAYS / "pictures.csv"),
-        leakage=pd.read_csv(arguments.leakage[0], dtype="string") if arguments.leakage else None,
+        leakage=LEAKAGE.read_csv(arguments.leakage[0]) if arguments.leakage else None,
         species_list=json.loads(arguments.species),
         card=vars(study.card),
         facts={

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import re
 
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -18,7 +17,10 @@ from podura.report.dataset_page import render_dataset
 from podura.report.results import is_binomial, name_parts
 from podura.report.sheets import contact_sheets, facet_options, facets_of, image_links
 from podura.report.style import save_figure
+from podura.tables import LEAKAGE
 from unit.test_page import NASTY, Page
+
+TEXTS = [column.name for column in LEAKAGE.columns if column.kind == "string"]
 
 PROBLEMS = [
     problem("slide 00/field 0.png", "partly_outside", message="the box reaches beyond the image"),
@@ -119,21 +121,34 @@ class TestPage:
         assert "sites.csv" not in html
         assert "No site is told" in html
 
-    def test_a_leak_is_told_and_its_images_are_linked(self):
-        row = {
-            "kind": "equal",
+    def test_a_leak_is_told_and_its_images_and_its_picture_are_linked(self):
+        pair = {
+            "kind": "overlap",
             "image_1": "slide 00/field 0.png",
+            "slide_1": "slide 00",
             "image_2": "elsewhere.png",
-            "part_1": "train",
+            "slide_2": "elsewhere",
             "part_2": "test",
+            "folds": "0",
+            "message": "overlapping fields",
+            "picture": "leakage/0001_overlap.jpg",
         }
-        html, _ = render_dataset(make_dataset(leakage=pd.DataFrame([row], dtype="string")), FIGURES)
+        rows = [
+            {**pair, "severity": "leak", "part_1": "train"},
+            {**pair, "severity": "within part", "part_1": "test", "picture": None},
+        ]
+        html, _ = render_dataset(make_dataset(leakage=LEAKAGE.frame(rows)), FIGURES)
         page = Page(html)
-        assert "1 pair of images in different parts" in page.text
-        assert "elsewhere.png" in page.text
-        none = make_dataset(leakage=pd.DataFrame(columns=list(row), dtype="string"))
-        assert "No image of one part is equal" in Page(render_dataset(none, FIGURES)[0]).text
-        assert 'id="leakage"' not in render_dataset(make_dataset(), FIGURES)[0]
+        assert "1 pair of images in different parts shows the same" in page.text
+        assert "train and test" in page.text
+        assert "both in test" in page.text
+        assert html.count('href="leakage/0001_overlap.jpg"') == 1
+
+    def test_no_leak_and_no_search_are_not_the_same(self):
+        none = Page(render_dataset(make_dataset(leakage=LEAKAGE.frame([])), FIGURES)[0]).text
+        assert "none of one part shows what another part shows" in none
+        unknown = Page(render_dataset(make_dataset(), FIGURES)[0]).text
+        assert "were not compared" in unknown
 
     def test_each_fold_has_its_table(self):
         dataset = make_dataset(folds=3)
@@ -159,7 +174,9 @@ class TestPage:
             species=[{"code": "X", "name": NASTY, "authority": NASTY, "family": NASTY}],
             problems=[problem(NASTY, NASTY, message=NASTY)],
             card=dict.fromkeys(["title", "description", "source", "licence", "citation", "contact"], NASTY),
-            leakage=pd.DataFrame([{"image_1": NASTY, "image_2": NASTY, NASTY: NASTY}]),
+            leakage=LEAKAGE.frame(
+                [{column.name: None for column in LEAKAGE.columns} | dict.fromkeys(TEXTS, NASTY)]
+            ),
         )
         html, sheets = render_dataset(dataset, FIGURES)
         for text in (html, sheets["sheet-1.html"]):

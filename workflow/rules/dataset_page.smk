@@ -75,7 +75,7 @@ rule dataset_page:
         counts=rules.split.output.counts,
         tables=rules.dataset_tables.output,
         overlays=rules.overlays.output,
-        leakage="<results>/dataset/leakage.csv" if workflow.is_rule("leakage") else [],
+        leakage=rules.leakage.output if LEAKAGE.check else [],
     output:
         page="<results>/dataset/index.html",
         sheets=directory("<results>/dataset/sheets"),

@@ -25,7 +25,7 @@ class Dataset:
     sizes: one row a specimen: ``species, longer_side`` (pixels) and ``um_per_pixel``, which may be missing.
     split, counts, slides, sites, quantiles, problems, pictures: frames of tables.SPLIT, SPLIT_REPORT,
     SLIDE_COUNTS, SITE_COUNTS, SIZES, PROBLEMS and PICTURES.
-    leakage: pairs of images in different parts, one row a pair; None where it was not looked for.
+    leakage: ``tables.LEAKAGE``; None where it was not looked for.
     species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
     card: what the owner tells (title, description, source, licence, citation, contact); None: not told.
     facts: ``format`` of the annotations, ``split_by`` (what is never divided between test and

@@ -14,6 +14,7 @@ from podura.report.data_card import card_species, data_card
 from podura.report.dataset import Dataset
 from podura.report.dataset_figures import draw_dataset_figures
 from podura.report.html import RESOURCES, render
+from podura.report.leakage import leakage_verdict
 from podura.report.sheets import Sheet, contact_sheets, facet_options, facets_of, image_links
 from podura.report.style import inline_svg
 from podura.report.wording import plural
@@ -53,6 +54,8 @@ def render_dataset(
         "problems": summary.problem_table(dataset, facets, links),
         "n_problems": plural(len(dataset.problems), "fault"),
         "leakage": summary.leakage_rows(dataset, links),
+        "leakage_verdict": leakage_verdict(dataset.leakage),
+        "n_pairs": 0 if dataset.leakage is None else len(dataset.leakage),
         "most_pairs": summary.MOST_PAIRS,
         "sheets": [(f"{SHEETS}/{sheet.file}", sheet.first, sheet.last) for sheet in sheets],
         "strip": _strip(sheets),

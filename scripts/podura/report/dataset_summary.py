@@ -195,26 +195,26 @@ def problem_table(dataset: Dataset, facets: Facets, links: Mapping[str, str]) ->
     return rows
 
 
-def leakage_rows(dataset: Dataset, links: Mapping[str, str]) -> dict[str, Any] | None:
-    """Pairs of images in different parts that are equal or nearly so; None where it was not looked for."""
+def leakage_rows(dataset: Dataset, links: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The first pairs of images that show the same, leaks first, each with its picture if it has one."""
     if dataset.leakage is None:
-        return None
-    names = [name for name in dataset.leakage.columns if name not in ("image_1", "image_2")]
-    return {
-        "columns": [kind_words(name) for name in names],
-        "number": len(dataset.leakage),
-        "rows": [
-            {
-                "images": [
-                    (str(row[key]), links.get(str(row[key]), ""))
-                    for key in ("image_1", "image_2")
-                    if key in row and not pd.isna(row[key])
-                ],
-                "cells": [_text(row[name]) for name in names],
-            }
-            for row in dataset.leakage.head(MOST_PAIRS).to_dict("records")
-        ],
-    }
+        return []
+    return [
+        {
+            "images": [(str(row[key]), links.get(str(row[key]), "")) for key in ("image_1", "image_2")],
+            "leak": row["severity"] == "leak",
+            "parts": _parts_of_pair(row),
+            "message": _text(row["message"]),
+            "picture": "" if pd.isna(row["picture"]) else str(row["picture"]),
+        }
+        for row in dataset.leakage.head(MOST_PAIRS).to_dict("records")
+    ]
+
+
+def _parts_of_pair(row: Mapping[str, Any]) -> str:
+    first, second = str(row["part_1"]), str(row["part_2"])
+    folds = "" if pd.isna(row["folds"]) or row["folds"] == "0" else f", fold {row['folds']}"
+    return f"{first} and {second}{folds}" if first != second else f"both in {first}{folds}"
 
 
 def notes(dataset: Dataset) -> list[str]:

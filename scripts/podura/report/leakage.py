@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from podura.report.results import Results
 from podura.report.wording import count, plural
 
 
-def leakage_verdict(results: Results) -> str:
-    """Whether images of different parts show the same, in one sentence."""
-    if results.leakage is None:
+def leakage_verdict(leakage: pd.DataFrame | None) -> str:
+    """Whether images of different parts show the same (tables.LEAKAGE), in words.
+
+    None where it was not looked for.
+    """
+    if leakage is None:
         return (
             "The images were not compared with each other (dataset.leakage.check is false), so parts may "
             "share images, and nobody would know."
         )
-    leaks = int((results.leakage["severity"] == "leak").sum())
-    within = len(results.leakage) - leaks
+    leaks = int((leakage["severity"] == "leak").sum())
+    within = len(leakage) - leaks
     if leaks:
         verb = "show" if leaks != 1 else "shows"
         return (
             f"{plural(leaks, 'pair')} of images in different parts {verb} the same. What a detector has "
-            "seen in training it finds more easily in test, so these results flatter every detector."
+            "seen in training it finds more easily in test, so results flatter every detector."
         )
     found = f" Within parts {plural(within, 'pair does', 'pairs do')}, which is harmless." if within else ""
     return f"All images were compared with each other: none of one part shows what another part shows.{found}"

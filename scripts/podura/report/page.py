@@ -68,7 +68,7 @@ def _context(results: Results) -> dict[str, Any]:
         "problems": summary.problem_rows(results),
         "n_problems": len(results.problems),
         "leakage": leakage.leakage_rows(results),
-        "leakage_verdict": leakage.leakage_verdict(results),
+        "leakage_verdict": leakage.leakage_verdict(results.leakage),
         "config": results.config,
         "provenance": results.provenance,
         "overlays": [(caption, base64.b64encode(jpeg).decode("ascii")) for caption, jpeg in results.overlays],
