@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leakage_data import CHANGES, SETTINGS, brighter, crop, jpeg, painted, planted, rescaled, save, turned
+from podura.leakage import candidates
 from podura.leakage.candidates import candidate_pairs
 from podura.leakage.features import local_features, mirrored_descriptors
 from podura.leakage.geometry import agreement, matched, whole_frame
@@ -243,3 +244,40 @@ def test_animals_of_one_species_laid_over_each_other_are_no_overlap(tmp_path, si
     """The hardest case: one large animal in each image, all of one species, the ground nearly empty."""
     images = painted(16, size=size, um_per_pixel=um_per_pixel, animals=animals, species=1)
     assert search(tmp_path, {f"{number}.jpg": image for number, image in enumerate(images)}).empty
+
+
+def test_of_each_image_the_rarest_words_are_looked_up(monkeypatch):
+    """So many that they lead to no more images than allowed; the common ones are left out first."""
+    words = [np.array(one, np.uint16) for one in ([1, 2, 3], [2, 3], [3], [])]
+    rows = candidates._incidence(words)
+    per_image = np.bincount(rows.indices, minlength=rows.shape[1])
+    assert candidates._rarest(rows.copy(), per_image).nnz == 6
+    monkeypatch.setattr(candidates, "_LOOKED_UP", 3)
+    kept = candidates._rarest(rows.copy(), per_image)
+    assert [sorted(kept.indices[kept.indptr[n] : kept.indptr[n + 1]]) for n in range(4)] == [
+        [1, 2],
+        [2],
+        [3],
+        [],
+    ]
+
+
+def test_pairs_are_still_found_where_few_words_are_looked_up(monkeypatch):
+    rng = np.random.default_rng(1)
+    places = np.column_stack(
+        [rng.random((60, 200, 2)).reshape(-1, 2) * 192, np.full(12_000, 4.0), rng.random(12_000) * 6]
+    ).reshape(60, 200, 4)
+    words = [np.sort(rng.choice(4096, 200, replace=False)).astype(np.uint16) for _ in range(60)]
+    words[1], places[1] = words[0], places[0]
+    found = [
+        Signature(
+            rng.integers(0, 256, 32, dtype=np.uint8),
+            p.astype(np.float16),
+            w,
+            np.zeros(0, np.int8),
+            (192, 144),
+        )
+        for p, w in zip(places, words, strict=True)
+    ]
+    monkeypatch.setattr(candidates, "_LOOKED_UP", 60)
+    assert (0, 1) in set(candidates._by_words(found, 3))

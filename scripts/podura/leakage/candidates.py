@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import faiss
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from podura.leakage.features import Words, mirrored_words
 from podura.leakage.geometry import word_inliers
@@ -27,6 +28,9 @@ _TOLERANCE = 0.04 * SIDE
 _ROWS = 64
 # A word in more images than this, or than this share of them, says little and costs much.
 _COMMON, _COMMON_SHARE = 2000, 0.05
+# Of an image the rarest words are looked up, until they have led to so many images. From about 25,000
+# images on the common ones are left out thereby, and the search stays linear in the number of images.
+_LOOKED_UP = 100_000
 
 
 def candidate_pairs(found: Sequence[Signature], most: int) -> dict[tuple[int, int], Hints]:
@@ -63,7 +67,7 @@ def _by_words(found: Sequence[Signature], most: int) -> Iterator[tuple[int, int]
     for mirrored in (False, True):
         rows = _incidence([mirrored_words(one.words) for one in found]) if mirrored else plain
         for start in range(0, len(found), _ROWS):
-            part = rows[start : start + _ROWS]
+            part = _rarest(rows[start : start + _ROWS], per_image)
             score = (part.multiply(weights[np.newaxis, :]).tocsr() @ columns).tocsr()
             for row in range(part.shape[0]):
                 second = start + row
@@ -78,6 +82,19 @@ def _incidence(words: Sequence[Words]) -> scipy.sparse.csr_matrix:
     indices = np.concatenate(words).astype(np.int32)
     data = np.ones(len(indices), np.float32)
     return scipy.sparse.csr_matrix((data, indices, ends), shape=(len(words), 1 << 16))
+
+
+def _rarest(part: scipy.sparse.csr_matrix, per_image: NDArray[np.int64]) -> scipy.sparse.csr_matrix:
+    """Of each row the rarest words, as many as lead to ``_LOOKED_UP`` images."""
+    counts = per_image[part.indices].astype(np.int64)
+    row = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
+    order = np.lexsort((part.indices, counts, row))
+    led_to = np.concatenate([[0], np.cumsum(counts[order])])
+    kept = np.zeros(len(counts), dtype=bool)
+    kept[order] = led_to[1:] - led_to[part.indptr[row]] <= _LOOKED_UP
+    part.data *= kept
+    part.eliminate_zeros()
+    return part
 
 
 def _best(score: scipy.sparse.csr_matrix, row: int, own: int, most: int) -> list[int]:
