@@ -1,6 +1,5 @@
 # What all rules share: the checked study, digests of code and data, and the names of files.
 
-import hashlib
 import json
 import os
 import sys
@@ -221,52 +220,3 @@ def closing_words():
 def gpus():
     """GPUs of a job: one where the study asks for a GPU by name, none for auto or cpu."""
     return 1 if STUDY.training.device == "cuda" else 0
-
-
-def training_entry(wildcards):
-    """The model's entry without what only describes it: a new label retrains nothing."""
-    entry = asdict(MODELS[wildcards.model])
-    return as_json({**entry, "label": "", "licence": "", "reference": ""})
-
-
-def starting_weights(wildcards):
-    """Digest of the file that a training starts from, where it starts from one."""
-    weights = MODELS[wildcards.model].weights
-    return fingerprint([weights]) if weights.endswith(".safetensors") else weights
-
-
-def training_section():
-    """How to train, without how often to save: that changes no result."""
-    return as_json({**asdict(STUDY.training), "checkpoint_seconds": None})
-
-
-def annotation_files():
-    """The files behind dataset.annotations.path: of YOLO also the labels beside its data YAML."""
-    path = STUDY.dataset.annotations.path
-    if STUDY.dataset.annotations.format == "yolo":
-        folder = path if path.is_dir() else path.parent
-        return [*sorted(folder.glob("*.yaml")), *sorted(folder.rglob("*.txt"))]
-    return [path]
-
-
-def image_files(_wildcards):
-    """Digest of the images' names and contents; slides, parts and annotations do not count."""
-    if IS_PAINTED:
-        return "painted"
-    names = "\0".join(image.image for image in STUDY.images)
-    content = fingerprint((image.path for image in STUDY.images), memory=DIGESTS)
-    return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {content}"
-
-
-def study_files(_wildcards):
-    """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
-    if IS_PAINTED:
-        return "painted"
-    return fingerprint(
-        [
-            *annotation_files(),
-            STUDY.species_table,
-            *(image.path for image in STUDY.images),
-        ],
-        memory=DIGESTS,
-    )

@@ -62,11 +62,7 @@ rule import_dataset:
         files=study_files,
         # How leaks are looked for changes nothing in what is imported.
         dataset=as_json({**asdict(STUDY.dataset), "leakage": None}),
-        images=(
-            fingerprint([STUDY.dataset.images])
-            if STUDY.dataset.images.is_file()
-            else "folder"
-        ),
+        images=images_table(),
         species=as_json(
             [asdict(one) for one in (*STUDY.species, *STUDY.excluded_species)]
         ),

@@ -52,11 +52,7 @@ rule overlays:
         script=script("overlays.py"),
         code=code("overlays.py", without=SHARED_ROOMS),
         files=study_files,
-        images=(
-            fingerprint([STUDY.dataset.images])
-            if STUDY.dataset.images.is_file()
-            else "folder"
-        ),
+        images=images_table(),
         painted_folder=PAINTED,
         species=species_facts(),
     shell:
@@ -105,14 +101,10 @@ rule dataset_page:
         config=RUN_CONFIG,
         script=script("dataset_page.py"),
         code=code("dataset_page.py"),
-        page=fingerprint(sorted((SCRIPTS.parent / "resources" / "report").glob("*"))),
+        page=page_templates(),
         card=as_json(asdict(STUDY.card)),
         split=as_json(asdict(STUDY.split)),
-        images=(
-            fingerprint([STUDY.dataset.images])
-            if STUDY.dataset.images.is_file()
-            else "folder"
-        ),
+        images=images_table(),
         painted_folder=PAINTED,
         species=species_facts(),
     shell:

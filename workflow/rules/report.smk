@@ -87,7 +87,7 @@ rule report:
         script=script("report.py"),
         code=code("report.py"),
         merged=as_json(STUDY.merged),
-        page=fingerprint(sorted((SCRIPTS.parent / "resources" / "report").glob("*"))),
+        page=page_templates(),
         results=RESULTS,
         species=species_facts(),
     shell:
