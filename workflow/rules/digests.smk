@@ -7,7 +7,9 @@ import hashlib
 def training_entry(wildcards):
     """The model's entry without what only describes it: a new label retrains nothing."""
     entry = asdict(MODELS[wildcards.model])
-    return as_json({**entry, "label": "", "licence": "", "reference": ""})
+    return as_json(
+        {**entry, "label": "", "licence": "", "reference": "", "parameters": None}
+    )
 
 
 def starting_weights(wildcards):

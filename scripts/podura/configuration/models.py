@@ -109,6 +109,7 @@ def _specification(name: str, entry: Mapping[str, Any]) -> ModelSpecification:
         batch_size=entry["batch_size"],
         optimiser=optimiser,
         average_decay=float(entry["average_decay"]),
+        parameters=entry["parameters"],
         licence=entry["licence"],
         reference=entry["reference"],
     )

@@ -144,6 +144,7 @@ class ModelSpecification:
 
     ``image_size`` is the longer side in pixels of the image as the detector sees it. ``weights`` is
     imagenet, none, or the path of a .safetensors file from the folder that Podura runs in.
+    ``parameters`` is how many the model has with ten species, for information.
     """
 
     name: str
@@ -156,6 +157,7 @@ class ModelSpecification:
     batch_size: int
     optimiser: OptimiserSettings
     average_decay: float
+    parameters: int | None
     licence: str
     reference: str
 
