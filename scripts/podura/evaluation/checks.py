@@ -19,12 +19,14 @@ _SHOWN = 5
 class Detections:
     """Detections by species, falling score, image and box; all arrays of one length n.
 
-    ``group`` is one number for each pair of species and image; ``boxes`` is (n, 4) in pixels.
+    ``species_number`` counts from 0 in the study's order, ``group`` is one number for each pair of
+    species and image; ``boxes`` is (n, 4) in pixels.
     """
 
     image: NDArray[np.object_]
     slide: NDArray[np.object_]
     species: NDArray[np.object_]
+    species_number: NDArray[np.int64]
     group: NDArray[np.int64]
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
@@ -35,11 +37,12 @@ class Detections:
 
 @dataclass(frozen=True)
 class Truths:
-    """Truths by id; all arrays of one length n, ``group`` and ``boxes`` as in Detections."""
+    """Truths by id; all arrays of one length n, what has the same name is as in Detections."""
 
     image: NDArray[np.object_]
     slide: NDArray[np.object_]
     species: NDArray[np.object_]
+    species_number: NDArray[np.int64]
     group: NDArray[np.int64]
     boxes: NDArray[np.float64]
     ids: NDArray[np.int64]
@@ -150,13 +153,14 @@ class _Rows:
 
     def ordered(
         self, order: NDArray[np.int64]
-    ) -> tuple[NDArray, NDArray, NDArray, NDArray[np.int64], NDArray[np.float64]]:
-        """Image, slide and species names, group and boxes of the rows in this order."""
+    ) -> tuple[NDArray, NDArray, NDArray, NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Names of image, slide and species, its number, group and boxes of the rows in this order."""
         image, species = self.image[order], self.species[order]
         return (
             self.image_names[image],
             self.slide_names[image],
             self.species_names[species],
+            species,
             species * len(self.image_names) + image,
             self.boxes[order],
         )

@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.checks import checked_input
+from podura.evaluation.checks import Detections, Truths, checked_input
+from podura.evaluation.kernels import assign
 from podura.tables import BOX_COLUMNS, IOU_PERCENTS, MATCHES
 
 # Written as in pycocotools, so that an overlap of exactly 0.7, say, falls on the same side.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, len(IOU_PERCENTS))
-# Overlaps held in memory at once: 2 million of 8 bytes, in half a dozen arrays.
-_MAX_CELLS = 2_000_000
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -52,11 +51,9 @@ def match(
     """
     checked = checked_input(truths, detections, images, species)
     found, true = checked.detections, checked.truths
-    pairs = _candidate_pairs(found.group, true.group, found.boxes, true.boxes, true.ignore)
+    every_taken = assigned(found, true)
     columns: dict[str, Integers | Booleans] = {}
-    for percent, threshold in zip(IOU_PERCENTS, IOU_THRESHOLDS, strict=True):
-        enough = pairs.overlap >= threshold
-        taken = _assign(pairs.detection[enough], pairs.truth[enough], true.ignore, len(found), len(true))
+    for percent, taken in zip(IOU_PERCENTS, every_taken, strict=True):
         is_taken = taken >= 0
         was_found = np.zeros(len(true), dtype=np.int64)
         was_found[taken[is_taken]] = 1
@@ -87,51 +84,31 @@ def match(
     )
 
 
-class _Pairs:
-    """Detections and truths that overlap enough for the lowest IoU, in the order of preference.
-
-    Sorted by detection; of each detection first the truths that count, by falling overlap, then those
-    to be ignored; equal overlaps from the highest truth down.
-    """
-
-    def __init__(self, detection: Integers, truth: Integers, overlap: Floats, ignore: Booleans) -> None:
-        order = np.lexsort((-truth, -overlap, ignore[truth], detection))
-        self.detection, self.truth, self.overlap = detection[order], truth[order], overlap[order]
-
-
-def _candidate_pairs(
-    detection_group: Integers,
-    truth_group: Integers,
-    detection_boxes: Floats,
-    truth_boxes: Floats,
-    ignore: Booleans,
-) -> _Pairs:
-    """Pairs within a group (one species in one image) whose overlap reaches the lowest IoU."""
-    detection_order = np.argsort(detection_group, kind="stable")
-    truth_order = np.argsort(truth_group, kind="stable")
-    groups = np.intersect1d(detection_group, truth_group)
-    detection_ends = _ends(detection_group[detection_order], groups)
-    truth_ends = _ends(truth_group[truth_order], groups)
-    found: list[tuple[Integers, Integers, Floats]] = []
-    for (d_start, d_end), (t_start, t_end) in zip(detection_ends, truth_ends, strict=True):
-        of_truth = truth_order[t_start:t_end]
-        boxes, ignored = truth_boxes[of_truth], ignore[of_truth]
-        step = max(1, _MAX_CELLS // len(of_truth))
-        for start in range(d_start, d_end, step):
-            of_detection = detection_order[start : min(start + step, d_end)]
-            overlap = overlaps(detection_boxes[of_detection], boxes, ignored)
-            row, column = np.nonzero(overlap >= IOU_THRESHOLDS[0])
-            found.append((of_detection[row], of_truth[column], overlap[row, column]))
-    if not found:
-        return _Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), ignore)
-    detection, truth, overlap = (np.concatenate(part) for part in zip(*found, strict=True))
-    return _Pairs(detection, truth, overlap, ignore)
+def assigned(found: Detections, true: Truths) -> Integers:
+    """The truth, as a row of ``true``, that each detection takes at each IoU, -1 for none: (10, n)."""
+    detection_order = np.argsort(found.group, kind="stable")
+    truth_order = np.lexsort((true.ignore, true.group))
+    groups = np.intersect1d(found.group, true.group)
+    detections, detection_start = _of_groups(found.group, detection_order, groups)
+    truths, truth_start = _of_groups(true.group, truth_order, groups)
+    taken = assign(
+        detection_start,
+        truth_start,
+        found.boxes[detections],
+        true.boxes[truths],
+        true.ignore[truths],
+        IOU_THRESHOLDS,
+    )
+    result = np.full((len(IOU_THRESHOLDS), len(found)), -1, dtype=np.int64)
+    result[:, detections] = np.where(taken >= 0, truths[taken], -1) if len(truths) else -1
+    return result
 
 
-def _ends(sorted_groups: Integers, groups: Integers) -> list[tuple[int, int]]:
-    starts = np.searchsorted(sorted_groups, groups, side="left")
-    ends = np.searchsorted(sorted_groups, groups, side="right")
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+def _of_groups(group: Integers, order: Integers, groups: Integers) -> tuple[Integers, Integers]:
+    """The rows of these groups, group after group, and where each group starts (and the last ends)."""
+    in_order = group[order]
+    kept = order[np.isin(in_order, groups)]
+    return kept, np.append(np.searchsorted(group[kept], groups), len(kept))
 
 
 def overlaps(detections: Floats, truths: Floats, ignore: Booleans) -> Floats:
@@ -153,37 +130,3 @@ def overlaps(detections: Floats, truths: Floats, ignore: Booleans) -> Floats:
     result = np.zeros_like(shared)
     np.divide(shared, whole, out=result, where=shared > 0)
     return result
-
-
-def _assign(
-    detection: Integers, truth: Integers, ignore: Booleans, n_detections: int, n_truths: int
-) -> Integers:
-    """The truth that each detection takes, -1 for none. Pairs come in the order of preference.
-
-    COCO lets detections choose one after the other. As all truths prefer the detection that comes
-    first, that gives the one stable assignment, and asking in rounds finds the same (Gale & Shapley
-    1962): all ask for what they like best, a truth keeps the first of those who ask and of the one it
-    had, and the others ask for their next. A round is a few array operations, whatever the number of
-    images.
-    """
-    everyone = np.arange(n_detections)
-    choice = np.searchsorted(detection, everyone, side="left")
-    end = np.searchsorted(detection, everyone, side="right")
-    holder = np.full(n_truths, n_detections)
-    asking = np.flatnonzero(choice < end)
-    while asking.size:
-        wanted = truth[choice[asking]]
-        # A truth to be ignored refuses nobody.
-        contested = ~ignore[wanted]
-        asking, wanted = asking[contested], wanted[contested]
-        before = holder[wanted]
-        np.minimum.at(holder, wanted, asking)
-        after = holder[wanted]
-        displaced = np.unique(before[(before != after) & (before < n_detections)])
-        refused = np.concatenate([asking[after != asking], displaced])
-        choice[refused] += 1
-        asking = refused[choice[refused] < end[refused]]
-    taken = np.full(n_detections, -1)
-    settled = choice < end
-    taken[settled] = truth[choice[settled]]
-    return taken
