@@ -12,13 +12,14 @@ import pandas as pd
 
 from podura import jobs
 from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, species_table
-from podura.evaluation.scoring import ScoreSettings, pooled
+from podura.evaluation.draws import load_draws
+from podura.evaluation.scoring import ScoreSettings
 from podura.tables import (
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
+    BENCHMARK_RANKS,
     BENCHMARK_SPECIES,
     CURVES,
-    MATCHES,
     PART_IMAGES,
     part_folder,
     read_json,
@@ -70,13 +71,11 @@ def main(arguments: argparse.Namespace) -> None:
     parts = [results / "dataset/parts" / part_folder("test", fold) for fold in folds]
     by_model = models_table(
         species_table=by_species,
-        matches=lambda model, seed: pooled(
-            [
-                MATCHES.read_parquet(results / f"matches/{model}/{run_folder(seed, fold)}/test.parquet")
-                for fold in folds
-            ]
+        draws=lambda model: load_draws(results / f"benchmark/draws/{model}.npz"),
+        n_slides=len(
+            {slide for part in parts for slide in PART_IMAGES.read_csv(part / "images.csv")["slide"]}
         ),
-        slides=[slide for part in parts for slide in PART_IMAGES.read_csv(part / "images.csv")["slide"]],
+        ranks=BENCHMARK_RANKS.read_csv(arguments.ranks),
         models=[
             ModelFacts(
                 **model,
@@ -105,6 +104,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", required=True, help="seeds as a JSON list")
     parser.add_argument("--folds", required=True, help="numbers of the folds as a JSON list; [0] for none")
     parser.add_argument("--settings", required=True, help="as for score.py")
+    parser.add_argument("--ranks", type=Path, required=True, help="ranks.csv")
     parser.add_argument("--species-table", type=Path, required=True)
     parser.add_argument("--folds-table", type=Path, required=True)
     parser.add_argument("--models-table", type=Path, required=True)

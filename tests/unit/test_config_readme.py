@@ -38,6 +38,8 @@ HEADINGS = {
     "benchmark_species": "`benchmark/species.csv`",
     "benchmark_folds": "`benchmark/folds.csv`",
     "benchmark_models": "`benchmark/models.csv`",
+    "benchmark_comparisons": "`benchmark/comparisons.csv`",
+    "benchmark_ranks": "`benchmark/ranks.csv`",
 }
 
 

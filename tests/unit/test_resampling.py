@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_data import SPECIES, hostile_study, slide_study
-from podura.evaluation import resampling
+from podura.evaluation import kernels
 from podura.evaluation.average_precision import (
     RECALL_POINTS,
     average_precision,
@@ -17,15 +17,13 @@ from podura.evaluation.average_precision import (
     mean_average_precision,
     precision_recall,
 )
+from podura.evaluation.draws import draws_of
 from podura.evaluation.matching import match
 from podura.evaluation.ranking import Ranking, ranking
 from podura.evaluation.resampling import (
-    interval,
+    counts_at_thresholds,
     nan_mean,
-    resampled_average_precision,
     resampled_average_precisions,
-    resampled_mean_average_precision,
-    resampled_precision_and_recall,
     slide_weights,
 )
 from podura.evaluation.thresholds import precision_and_recall_at
@@ -62,6 +60,21 @@ def drawn(truths, detections, images, weight: dict[str, int]):
     return many.assign(id=range(1, len(many) + 1)), copies(detections), renamed
 
 
+def weighted_shares(of_species: Ranking, threshold: float, slides, weight) -> tuple[float, float]:
+    """Precision and recall of a threshold in one resample."""
+    counts = counts_at_thresholds([(of_species, threshold)], 50, slides)
+    right, accepted, truths = (
+        int(weight @ of_slides) for of_slides in (counts.right, counts.accepted, counts.truths)
+    )
+    return right / accepted if accepted else np.nan, right / truths if truths else np.nan
+
+
+def mean_of_draws(matches: pd.DataFrame, slides, weights) -> np.ndarray:
+    """mAP50 and mAP50:95 (2, 1 + resamples); the first is that of all slides as they are."""
+    draws = draws_of([(1, matches)], species=SPECIES, slides=slides, weights=weights)
+    return np.array([draws.means(metric)[0] for metric in ("map50", "map50_95")])
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_weights_of_one_give_the_plain_figures(seed: int) -> None:
@@ -72,14 +85,15 @@ def test_weights_of_one_give_the_plain_figures(seed: int) -> None:
     for code in SPECIES:
         of_species = ranking(matches, code)
         plain = average_precision(of_species)
-        ap50, ap50_95 = resampled_average_precisions(of_species, slides, once)
-        np.testing.assert_allclose([ap50[0], ap50_95[0]], [plain.ap50, plain.ap50_95], rtol=0, atol=1e-12)
-        np.testing.assert_array_equal(
-            np.ravel(resampled_precision_and_recall([(of_species, 0.5)], 50, slides, once)),
-            precision_and_recall_at(of_species, 0.5, iou_percent=50),
+        (drawn_once,) = resampled_average_precisions(of_species, slides, once)
+        np.testing.assert_allclose(
+            [drawn_once[0], drawn_once.mean()], [plain.ap50, plain.ap50_95], rtol=0, atol=1e-12
+        )
+        assert weighted_shares(of_species, 0.5, slides, once[0]) == pytest.approx(
+            precision_and_recall_at(of_species, 0.5, iou_percent=50), nan_ok=True
         )
     np.testing.assert_allclose(
-        np.ravel(resampled_mean_average_precision(matches, SPECIES, slides, once)),
+        mean_of_draws(matches, slides, once)[:, 1],
         mean_average_precision(matches, SPECIES),
         rtol=0,
         atol=1e-12,
@@ -96,16 +110,14 @@ def test_a_weight_is_as_many_copies_of_the_slide(seed: int) -> None:
     of_copies = match(*copied[:2], images=copied[2], species=SPECIES)
     for code in SPECIES:
         weighted, expected = ranking(matches, code), ranking(of_copies, code)
-        for percent in IOU_PERCENTS:
-            ap = resampled_average_precision(weighted, percent, slides, weights)[0]
-            plain = average_precision_coco(precision_recall(expected, percent))
-            assert ap == pytest.approx(plain, abs=1e-12, nan_ok=True)
-        np.testing.assert_array_equal(
-            np.ravel(resampled_precision_and_recall([(weighted, 0.4)], 50, slides, weights)),
-            precision_and_recall_at(expected, 0.4, iou_percent=50),
+        plain = [average_precision_coco(precision_recall(expected, percent)) for percent in IOU_PERCENTS]
+        (once,) = resampled_average_precisions(weighted, slides, weights)
+        np.testing.assert_allclose(once, plain, rtol=0, atol=1e-12)
+        assert weighted_shares(weighted, 0.4, slides, weights[0]) == pytest.approx(
+            precision_and_recall_at(expected, 0.4, iou_percent=50), nan_ok=True
         )
     np.testing.assert_allclose(
-        np.ravel(resampled_mean_average_precision(matches, SPECIES, slides, weights)),
+        mean_of_draws(matches, slides, weights)[:, 1],
         mean_average_precision(of_copies, SPECIES),
         rtol=0,
         atol=1e-12,
@@ -120,20 +132,10 @@ def test_a_resample_without_truth_is_missing_and_leaves_the_mean() -> None:
     matches = match(kept, detections, images=images, species=SPECIES)
     weights = np.ones((2, len(slides)), dtype=np.int64)
     weights[1, 0] = 0
-    each = [resampled_average_precisions(ranking(matches, code), slides, weights)[0] for code in SPECIES]
+    each = [resampled_average_precisions(ranking(matches, code), slides, weights)[:, 0] for code in SPECIES]
     assert np.isnan(each[0]).tolist() == [False, True]
-    mean, _ = resampled_mean_average_precision(matches, SPECIES, slides, weights)
+    mean = mean_of_draws(matches, slides, weights)[0, 1:]
     assert mean.tolist() == pytest.approx([np.mean([ap[0] for ap in each]), (each[1][1] + each[2][1]) / 2])
-
-
-def test_memory_is_bounded_without_changing_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    truths, detections, images = study(2)
-    slides = sorted(set(images.values()))
-    of_species = ranking(match(truths, detections, images=images, species=SPECIES), SPECIES[0])
-    weights = slide_weights(slides, resamples=100, generator=np.random.default_rng(0))
-    whole = resampled_average_precision(of_species, 50, slides, weights)
-    monkeypatch.setattr(resampling, "_MAX_CELLS", 7)
-    np.testing.assert_array_equal(resampled_average_precision(of_species, 50, slides, weights), whole)
 
 
 def test_draws_are_paired_whole_and_of_equal_chance() -> None:
@@ -161,14 +163,7 @@ def test_a_slide_that_is_not_of_the_part_is_an_error() -> None:
     slides = sorted(set(images.values()))
     of_species = ranking(match(truths, detections, images=images, species=SPECIES), SPECIES[0])
     with pytest.raises(ValueError, match=slides[0]):
-        resampled_average_precision(of_species, 50, slides[1:], np.ones((1, len(slides) - 1), dtype=int))
-
-
-def test_interval_leaves_missing_resamples_out() -> None:
-    values = np.append(np.linspace(0, 1, 101), [np.nan] * 50)
-    assert interval(values, 0.9) == pytest.approx((0.05, 0.95))
-    assert interval(np.full(5, 0.25), 0.95) == (0.25, 0.25)
-    assert np.isnan(interval(np.full(5, np.nan), 0.95)).all()
+        resampled_average_precisions(of_species, slides[1:], np.ones((1, len(slides) - 1), dtype=int))
 
 
 def test_mean_leaves_missing_values_out() -> None:
@@ -176,36 +171,10 @@ def test_mean_leaves_missing_values_out() -> None:
     np.testing.assert_array_equal(nan_mean(values), [2, 5, np.nan])
 
 
-def test_the_interval_covers_where_errors_cluster_by_slide_and_that_of_boxes_does_not() -> None:
-    generator = np.random.default_rng(21)
-    slides = [f"s{i:02d}" for i in range(30)]
-    each = 40
-    weights = slide_weights(slides, resamples=400, generator=generator)
-    covered = naive = 0
-    for _ in range(300):
-        # Slides differ in their precision; over all slides its mean is 0.8.
-        precision = generator.beta(8, 2, size=len(slides))
-        right = generator.random((len(slides), each)) < precision[:, None]
-        n = right.size
-        of_species = Ranking(
-            scores=np.ones(n),
-            detection_slides=np.repeat(np.array(slides, dtype=object), each),
-            right=np.tile(right.ravel(), (len(IOU_PERCENTS), 1)),
-            wrong=np.tile(~right.ravel(), (len(IOU_PERCENTS), 1)),
-            truth_slides=np.repeat(np.array(slides, dtype=object), each),
-        )
-        draws, _ = resampled_precision_and_recall([(of_species, 0.5)], 50, slides, weights)
-        low, high = interval(draws, 0.95)
-        covered += low <= 0.8 <= high
-        share = right.mean()
-        naive += abs(share - 0.8) <= 1.96 * np.sqrt(share * (1 - share) / n)
-    assert covered / 300 > 0.88
-    assert naive / 300 < 0.8
-
-
 def test_a_recall_point_is_reached_by_the_same_count_as_on_a_single_curve() -> None:
     # Recall is a quotient in floating point: 0.07 * 100 is more than 7, yet 7 / 100 reaches 0.07.
-    truths = np.arange(1, 1500)
-    needed = resampling._right_needed(truths)
-    expected = [np.searchsorted(np.arange(n + 1) / n, RECALL_POINTS, side="left") for n in truths]
-    np.testing.assert_array_equal(needed, expected)
+    needed = np.empty(len(RECALL_POINTS), dtype=np.int64)
+    for n_truth in range(1, 1500):
+        kernels._needed(n_truth, RECALL_POINTS, needed)
+        expected = np.searchsorted(np.arange(n_truth + 1) / n_truth, RECALL_POINTS, side="left")
+        np.testing.assert_array_equal(needed, expected)

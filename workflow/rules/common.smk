@@ -186,6 +186,12 @@ def matches_of_each_fold(part):
     return [f"<results>/matches/{{model}}/{run}/{part}.parquet" for run in runs]
 
 
+def runs_of_model(pattern):
+    """A file of every run of one model, by seed and then by fold; the model stays a wildcard."""
+    runs = [run_folder(seed, fold) for seed in STUDY.seeds for fold in FOLDS]
+    return [pattern.replace("{run}", run) for run in runs]
+
+
 def training_histories():
     return all_trainings("<results>/models/{model}/{run}/history.csv")
 

@@ -1,7 +1,7 @@
 # From detections and truth to the benchmark's tables. The only rules where the two meet.
 #   inputs:  detections/, dataset/parts/<part>/truth.json.
 #   outputs: matches/<model>/seed-<n>/<part>.parquet; scores/<model>/seed-<n>/<species>.json;
-#            benchmark/species.csv and models.csv.
+#            benchmark/draws/<model>.npz; benchmark/species.csv, models.csv, comparisons.csv, ranks.csv.
 
 
 rule match:
@@ -61,10 +61,80 @@ rule score:
         "--images {input.images:q} --settings {params.settings:q} --output {output:q} --log {log:q}"
 
 
+# All resamples of one model, whatever compares it with others later.
+rule resample:
+    input:
+        matches=runs_of_model("<results>/matches/{model}/{run}/test.parquet"),
+        images=of_each_fold("test", "images.csv"),
+    output:
+        "<results>/benchmark/draws/{model}.npz",
+    log:
+        "<logs>/resample/{model}.log",
+    benchmark:
+        "<benchmarks>/resample/{model}.jsonl"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        script=script("resample.py"),
+        code=code("resample.py"),
+        seeds=as_json(STUDY.seeds),
+        species=as_json(SPECIES),
+        settings=scoring_settings(),
+    shell:
+        "NUMBA_NUM_THREADS={threads} python {params.script} --seeds {params.seeds:q} --species {params.species:q} "
+        "--matches {input.matches:q} --images {input.images:q} --settings {params.settings:q} "
+        "--output {output:q} --log {log:q}"
+
+
+rule compare:
+    input:
+        draws=expand("<results>/benchmark/draws/{model}.npz", model=MODELS),
+        images=of_each_fold("test", "images.csv"),
+    output:
+        comparisons=report(
+            "<results>/benchmark/comparisons.csv",
+            category="Benchmark",
+            caption="../report/comparisons.rst",
+            labels={"table": "one row a pair of models"},
+        ),
+        ranks=report(
+            "<results>/benchmark/ranks.csv",
+            category="Benchmark",
+            caption="../report/ranks.rst",
+            labels={"table": "chance of each rank"},
+        ),
+    log:
+        "<logs>/compare.log",
+    benchmark:
+        "<benchmarks>/compare.jsonl"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        script=script("compare.py"),
+        code=code("compare.py"),
+        models=as_json(model_facts()),
+        settings=scoring_settings(),
+    shell:
+        "python {params.script} --models {params.models:q} --draws {input.draws:q} --images {input.images:q} "
+        "--settings {params.settings:q} --comparisons {output.comparisons:q} --ranks {output.ranks:q} "
+        "--log {log:q}"
+
+
 rule merge:
     input:
         scores=all_runs("<results>/scores/{model}/seed-{seed}/{species}.json"),
-        matches=all_runs("<results>/matches/{model}/{run}/test.parquet"),
+        draws=expand(
+            "<results>/benchmark/draws/{model}.npz", model=[*MODELS, *CONTROLS]
+        ),
+        ranks="<results>/benchmark/ranks.csv",
         runs=all_runs("<results>/detections/{model}/{run}/run.json"),
         trained=all_trainings("<results>/models/{model}/{run}/model.json"),
         images=of_each_fold("test", "images.csv"),
@@ -105,5 +175,6 @@ rule merge:
     shell:
         "python {params.script} --results {params.results:q} --models {params.models:q} "
         "--species {params.species:q} --seeds {params.seeds:q} --folds {params.folds:q} --settings {params.settings:q} "
+        "--ranks {input.ranks:q} "
         "--species-table {output.species:q} --folds-table {output.folds:q} --models-table {output.models:q} "
         "--curves {output.curves:q} --log {log:q}"

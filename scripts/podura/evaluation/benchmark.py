@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.resampling import nan_mean, resampled_mean_average_precision
-from podura.evaluation.scoring import ScoreSettings, slide_interval
+from podura.evaluation.draws import Draws, over_seeds
+from podura.evaluation.intervals import degrees_of_freedom, logit_interval
+from podura.evaluation.scoring import ScoreSettings
 from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,33 +62,33 @@ def folds_table(
 def models_table(
     *,
     species_table: pd.DataFrame,
-    matches: Callable[[str, int], pd.DataFrame],
-    slides: Sequence[str],
+    draws: Callable[[str], Draws],
+    n_slides: int,
     models: Sequence[ModelFacts],
+    ranks: pd.DataFrame,
     settings: ScoreSettings,
 ) -> pd.DataFrame:
     """The table benchmark_models, one row a model in the order given.
 
-    matches: gives the test matches of a model and seed; called once each. slides: all slides of the
-    test part. The mean is taken over the species with truth, then over seeds; its interval is that of
-    the same mean in each resample of slides, where a species of which none is drawn is left out.
-    Ranks count from 1 by map50_95; equal ones share the better rank.
+    draws: gives the draws of a model; called once each. n_slides: of the test part. ranks: the table
+    benchmark_ranks. The mean is taken over the species with truth, then over seeds; its interval is that
+    of the same mean in resamples of slides and seeds, where a species of which none is drawn is left
+    out. Ranks count from 1 by map50_95; equal ones share the better rank.
     """
-    slides = sorted(set(slides))
-    weights = settings.slide_weights(slides)
-    rows = [_model_row(facts, species_table, matches, slides, weights, settings) for facts in models]
+    rows = [_model_row(facts, species_table, draws(facts.model), n_slides, settings) for facts in models]
     table = pd.DataFrame(rows)
     of_detectors = table["map50_95"].where(table["role"] == "detector")
     table["rank"] = of_detectors.rank(ascending=False, method="min")
+    first = ranks[ranks["rank"] == 1].set_index("model")["chance"]
+    table["chance_best"] = table["model"].map(first)
     return BENCHMARK_MODELS.frame(table)
 
 
 def _model_row(
     facts: ModelFacts,
     species_table: pd.DataFrame,
-    matches: Callable[[str, int], pd.DataFrame],
-    slides: Sequence[str],
-    weights: Integers,
+    draws: Draws,
+    n_slides: int,
     settings: ScoreSettings,
 ) -> dict[str, Any]:
     of_model = species_table[species_table["model"] == facts.model]
@@ -99,21 +98,15 @@ def _model_row(
     with_truth = of_model[of_model["n_truth"] > 0]
     by_seed = with_truth.groupby("seed")[["ap50", "ap50_95"]].mean().reindex(seeds)
     map50, map50_95 = by_seed["ap50"].to_numpy(float), by_seed["ap50_95"].to_numpy(float)
-    species = list(with_truth["species"].unique())
-    draws = [
-        resampled_mean_average_precision(matches(facts.model, seed), species, slides, weights)
-        for seed in seeds
-    ]
     low_high, low_high_95 = (
-        slide_interval(nan_mean(np.array(of_seeds)), slides, settings)
-        for of_seeds in zip(*draws, strict=True)
+        mean_interval(draws, metric, facts.model, n_slides, settings) for metric in ("map50", "map50_95")
     )
     return {
         "model": facts.model,
         "label": facts.label,
         "role": facts.role,
         "n_seeds": len(seeds),
-        "n_species": len(species),
+        "n_species": with_truth["species"].nunique(),
         "map50": map50.mean(),
         "map50_low": low_high[0],
         "map50_high": low_high[1],
@@ -131,6 +124,27 @@ def _model_row(
         "detection_seconds": facts.detection_seconds,
         "peak_memory_mb": facts.peak_memory_mb,
     }
+
+
+def mean_interval(
+    draws: Draws, metric: str, model: str, n_slides: int, settings: ScoreSettings
+) -> tuple[float, float]:
+    """The interval of a model's mAP, metric map50 or map50_95, over slides and seeds."""
+    of_seeds = draws.means(metric)
+    whole = over_seeds(of_seeds, settings.random_seed, model)
+    n_seeds = len(of_seeds)
+    between_seeds = float(np.var(of_seeds[:, 0], ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    drawn = of_seeds[:, 1:].mean(axis=0)
+    between_slides = float(np.var(drawn[~np.isnan(drawn)])) if (~np.isnan(drawn)).any() else 0.0
+    return logit_interval(
+        float(whole[0]),
+        whole[1:],
+        degrees=degrees_of_freedom((between_slides, n_slides), (between_seeds, n_seeds))
+        if n_slides > 1
+        else 0,
+        n_truth=int(draws.n_truth.sum()),
+        confidence=settings.confidence,
+    )
 
 
 def _deviation(values: NDArray[np.float64]) -> float:

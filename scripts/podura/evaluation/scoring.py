@@ -9,7 +9,7 @@ its own threshold. No slide sets the threshold by which it is itself accepted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from podura.evaluation.average_precision import PrecisionRecall, average_precision, precision_recall
+from podura.evaluation.intervals import NO_INTERVAL, logit_interval, proportion_interval
 from podura.evaluation.ranking import Ranking, ranking
 from podura.evaluation.resampling import (
-    interval,
-    resampled_average_precision,
-    resampled_precision_and_recall,
+    counts_at_thresholds,
+    resampled_average_precisions,
     slide_weights,
 )
 from podura.evaluation.thresholds import (
@@ -36,13 +36,8 @@ from podura.seeds import generator
 
 #: Points of a curve that are kept for drawing.
 CURVE_POINTS = 400
-# The spread between slides shows only where there are two.
-_MIN_SLIDES = 2
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Interval = tuple[float, float]
-_NO_INTERVAL: Interval = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -113,8 +108,13 @@ def score_species(
     weights = settings.slide_weights(slides)
     test = ranking(pooled([fold.test for fold in folds]), species)
     scores = average_precision(test)
-    draws = resampled_average_precision(test, 50, slides, weights)
-    low, high = slide_interval(draws, test.truth_slides, settings)
+    low, high = logit_interval(
+        scores.ap50,
+        resampled_average_precisions(test, slides, weights)[:, 0],
+        degrees=len(set(test.truth_slides)) - 1,
+        n_truth=test.n_truth,
+        confidence=settings.confidence,
+    )
     judged = [_Judged.of(fold, species, settings) for fold in folds]
     found = _together(judged)
     fields = {
@@ -134,7 +134,7 @@ def score_species(
         "calibration_n": found.n,
         "calibration_errors": found.errors,
         "precision_lower": found.precision_lower,
-        **_test_at_thresholds(judged, slides, weights, settings),
+        **_test_at_thresholds(judged, slides, settings),
     }
     return {
         **{name: _json(value) for name, value in fields.items()},
@@ -210,26 +210,25 @@ def _together(judged: Sequence[_Judged]) -> Threshold:
 
 
 def _test_at_thresholds(
-    judged: Sequence[_Judged], slides: Sequence[str], weights: Integers, settings: ScoreSettings
+    judged: Sequence[_Judged], slides: Sequence[str], settings: ScoreSettings
 ) -> dict[str, float]:
     """Precision and recall on test with their intervals; all missing without threshold or truth.
 
     A fold without a threshold accepts nothing; its specimens are missed.
     """
     precision = recall = math.nan
-    of_precision = of_recall = _NO_INTERVAL
+    of_precision = of_recall = NO_INTERVAL
     n_truth = sum(one.test.n_truth for one in judged)
     accepted = [one.on_test for one in judged if one.on_test is not None]
     if accepted and n_truth:
         n, errors = sum(one.n for one in accepted), sum(one.errors for one in accepted)
         precision, recall = (n - errors) / n if n else math.nan, (n - errors) / n_truth
-        draws = resampled_precision_and_recall(
-            [(one.test, one.threshold.threshold) for one in judged], settings.iou_percent, slides, weights
+        counts = counts_at_thresholds(
+            [(one.test, one.threshold.threshold) for one in judged], settings.iou_percent, slides
         )
-        accepted_slides = [slide for one in accepted for slide in one.slides]
-        truth_slides = [slide for one in judged for slide in one.test.truth_slides]
-        of_precision = slide_interval(draws[0], accepted_slides, settings)
-        of_recall = slide_interval(draws[1], truth_slides, settings)
+        confidence = settings.confidence
+        of_precision = proportion_interval(counts.right, counts.accepted, confidence=confidence)
+        of_recall = proportion_interval(counts.right, counts.truths, confidence=confidence)
     return {
         "test_precision": precision,
         "test_precision_low": of_precision[0],
@@ -256,13 +255,6 @@ def _evidence(judged: Sequence[_Judged], settings: ScoreSettings) -> dict[str, A
         "test_n": sum(one.n for one in on_test) if on_test else None,
         "test_errors": sum(one.errors for one in on_test) if on_test else None,
     }
-
-
-def slide_interval(draws: Floats, of_slides: Iterable[str], settings: ScoreSettings) -> Interval:
-    """The interval of resampled values of things that lie on these slides."""
-    if len(set(of_slides)) < _MIN_SLIDES:
-        return _NO_INTERVAL
-    return interval(draws, settings.confidence)
 
 
 def _curve(curve: PrecisionRecall) -> dict[str, list[float]]:

@@ -27,6 +27,7 @@ from podura.tables.catalogue import (
     SPLIT,
     SPLIT_REPORT,
 )
+from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.files import (
     read_json,
     whole_file,
@@ -40,8 +41,10 @@ from podura.tables.places import part_folder, run_folder
 from podura.tables.table import Column, Kind, Table
 
 __all__ = [
+    "BENCHMARK_COMPARISONS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
+    "BENCHMARK_RANKS",
     "BENCHMARK_SPECIES",
     "BOX_COLUMNS",
     "CURVES",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
 
@@ -324,17 +325,18 @@ BENCHMARK_MODELS = Table(
         Column("label", "string", "name for figures and tables"),
         Column("role", "string", "detector or control"),
         Column("rank", "integer", "rank by map50_95 among detectors; missing for controls"),
+        Column("chance_best", "number", "chance to be the best detector, from resamples of slides and seeds"),
         Column("n_seeds", "integer", "seeds run"),
         Column("n_species", "integer", "species with truth on test, over which the mean is taken"),
         Column("map50", "number", "mAP at IoU 0.5: mean over species, then over seeds"),
-        Column("map50_low", "number", "lower end of its interval over slides"),
-        Column("map50_high", "number", "upper end of its interval over slides"),
+        Column("map50_low", "number", "lower end of its interval over slides and seeds"),
+        Column("map50_high", "number", "upper end of its interval over slides and seeds"),
         Column("map50_seed_min", "number", "lowest mAP at IoU 0.5 of a seed"),
         Column("map50_seed_max", "number", "highest mAP at IoU 0.5 of a seed"),
         Column("map50_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
         Column("map50_95", "number", "mAP at IoU 0.50:0.95"),
-        Column("map50_95_low", "number", "lower end of its interval over slides"),
-        Column("map50_95_high", "number", "upper end of its interval over slides"),
+        Column("map50_95_low", "number", "lower end of its interval over slides and seeds"),
+        Column("map50_95_high", "number", "upper end of its interval over slides and seeds"),
         Column("map50_95_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
         Column("parameters", "integer", "trainable and fixed parameters; missing for controls"),
         Column("framework", "string", "adapter of the model"),
@@ -373,4 +375,6 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_SPECIES,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
+    BENCHMARK_COMPARISONS,
+    BENCHMARK_RANKS,
 )

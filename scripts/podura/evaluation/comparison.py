@@ -1,0 +1,222 @@
+"""Which of two models is better, and how the models rank, as far as the test slides can tell.
+
+All from the same resamples of slides (and, within a model, of seeds), so that differences are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from podura.evaluation.draws import Draws, over_seeds
+from podura.evaluation.intervals import (
+    NO_INTERVAL,
+    Interval,
+    degrees_of_freedom,
+    expanded_interval,
+    student,
+    wider,
+)
+from podura.tables import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """confidence of the intervals; random_seed of the study; n_slides of the test part."""
+
+    confidence: float
+    random_seed: int
+    n_slides: int
+
+
+def comparisons_table(
+    draws: Mapping[str, Draws], labels: Mapping[str, str], settings: ComparisonSettings
+) -> pd.DataFrame:
+    """The table benchmark_comparisons: one row a pair of models, the better one first.
+
+    The joint interval holds for all pairs at once: its width follows from the largest standardised
+    deviation over all pairs in each resample (Westfall & Young 1993), so a verdict does not come from having
+    looked at many pairs.
+    """
+    primary = {name: _resampled(one, "map50_95", name, settings) for name, one in draws.items()}
+    secondary = {name: _resampled(one, "map50", name, settings) for name, one in draws.items()}
+    names = sorted(draws, key=lambda name: -np.nan_to_num(primary[name][0], nan=-1.0))
+    pairs = list(combinations(names, 2))
+    joint = _joint_intervals(
+        [primary[a] - primary[b] for a, b in pairs],
+        [_degrees(draws[a], draws[b], "map50_95", settings) for a, b in pairs],
+        settings,
+    )
+    rows = []
+    for (better, other), (joint_low, joint_high) in zip(pairs, joint, strict=True):
+        difference = primary[better] - primary[other]
+        both = draws[better], draws[other]
+        low, high = _interval(difference, _degrees(*both, "map50_95", settings), settings)
+        of_map50 = secondary[better] - secondary[other]
+        low50, high50 = _interval(of_map50, _degrees(*both, "map50", settings), settings)
+        row = {
+            "model": better,
+            "other": other,
+            "difference": difference[0],
+            "difference_low": low,
+            "difference_high": high,
+            "joint_low": joint_low,
+            "joint_high": joint_high,
+            "chance_better": _chance(difference[1:]),
+            "verdict": _verdict(joint_low, joint_high),
+            "map50_difference": of_map50[0],
+            "map50_difference_low": low50,
+            "map50_difference_high": high50,
+        }
+        one_seed = min(len(draws[better].seeds), len(draws[other].seeds)) == 1
+        rows.append({**row, "statement": _statement(row, labels, settings, one_seed=one_seed)})
+    return BENCHMARK_COMPARISONS.frame(rows)
+
+
+def ranks_table(draws: Mapping[str, Draws], settings: ComparisonSettings) -> pd.DataFrame:
+    """The table benchmark_ranks: how often each model has each rank by mAP50:95 in the resamples.
+
+    Models that are equal share the chance of the ranks that they take.
+    """
+    names = list(draws)
+    values = np.array([_resampled(one, "map50_95", name, settings)[1:] for name, one in draws.items()])
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    chances = rank_chances(values)
+    return BENCHMARK_RANKS.frame(
+        [
+            {"model": name, "rank": rank + 1, "chance": chances[place, rank]}
+            for place, name in enumerate(names)
+            for rank in range(len(names))
+        ]
+    )
+
+
+def rank_chances(values: Floats) -> Floats:
+    """The share of columns in which each row (a model) has each rank, best first: (models, models).
+
+    NaN without columns.
+    """
+    n_models, n_draws = values.shape
+    if not n_draws:
+        return np.full((n_models, n_models), np.nan)
+    chances = np.zeros((n_models, n_models))
+    above = (values[None] > values[:, None]).sum(axis=1)
+    equal = (values[None] == values[:, None]).sum(axis=1)  # itself among them
+    for rank in range(n_models):
+        has = (above <= rank) & (rank < above + equal)
+        chances[:, rank] = (has / equal).sum(axis=1)
+    return chances / n_draws
+
+
+def undecided_groups(comparisons: pd.DataFrame, ranked: Sequence[str]) -> list[tuple[str, ...]]:
+    """The largest runs of neighbours in the ranking of which no pair is decided, for a diagram's bars.
+
+    ranked: models, best first. Like the bars of a critical-difference diagram (Demšar 2006), with the joint
+    intervals of resampled slides in place of a rank test over data sets.
+    """
+    decided = {
+        frozenset((row.model, row.other)) for row in comparisons.itertuples() if row.verdict == "better"
+    }
+    groups: list[tuple[str, ...]] = []
+    for start in range(len(ranked)):
+        end = start + 1
+        while end < len(ranked) and not any(
+            frozenset((one, ranked[end])) in decided for one in ranked[start:end]
+        ):
+            end += 1
+        group = tuple(ranked[start:end])
+        if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
+            groups.append(group)
+    return groups
+
+
+def _resampled(draws: Draws, metric: str, model: str, settings: ComparisonSettings) -> Floats:
+    return over_seeds(draws.means(metric), settings.random_seed, model)
+
+
+def _degrees(one: Draws, other: Draws, metric: str, settings: ComparisonSettings) -> float:
+    """Degrees of freedom of the difference of two models: slides are shared, seeds are each model's own."""
+    of_one, of_other = one.means(metric), other.means(metric)
+    drawn = of_one[:, 1:].mean(axis=0) - of_other[:, 1:].mean(axis=0)
+    drawn = drawn[~np.isnan(drawn)]
+    between_slides = float(np.var(drawn)) if drawn.size else 0.0
+    between_seeds = [
+        (float(np.var(values[:, 0], ddof=1)) / len(values), len(values))
+        for values in (of_one, of_other)
+        if len(values) > 1
+    ]
+    return degrees_of_freedom((between_slides, settings.n_slides), *between_seeds)
+
+
+def _interval(difference: Floats, degrees: float, settings: ComparisonSettings) -> Interval:
+    if settings.n_slides < 2:
+        return NO_INTERVAL
+    return expanded_interval(difference[1:], degrees=degrees, confidence=settings.confidence)
+
+
+def _joint_intervals(
+    differences: Sequence[Floats], degrees: Sequence[float], settings: ComparisonSettings
+) -> list[Interval]:
+    if settings.n_slides < 2:
+        return [NO_INTERVAL] * len(differences)
+    from scipy.special import ndtr
+
+    spreads = [float(np.nanstd(one[1:])) for one in differences]
+    deviations = [
+        np.abs(one[1:] - one[0]) / spread
+        for one, spread in zip(differences, spreads, strict=True)
+        if spread > 0
+    ]
+    if not deviations:
+        return [(float(one[0]), float(one[0])) for one in differences]
+    largest = np.nanmax(np.array(deviations), axis=0)
+    normal = float(np.nanquantile(largest, settings.confidence))
+    intervals = []
+    for one, spread, of_one in zip(differences, spreads, degrees, strict=True):
+        # As wide for Student's t as this is for the normal distribution.
+        half = spread * wider(student(2 * float(ndtr(normal)) - 1, of_one), of_one)
+        intervals.append((float(one[0] - half), float(one[0] + half)))
+    return intervals
+
+
+def _chance(difference: Floats) -> float:
+    known = difference[~np.isnan(difference)]
+    if not known.size:
+        return float("nan")
+    return float(np.mean(known > 0) + 0.5 * np.mean(known == 0))
+
+
+def _verdict(low: float, high: float) -> str:
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+
+def _statement(
+    row: Mapping[str, float | str],
+    labels: Mapping[str, str],
+    settings: ComparisonSettings,
+    *,
+    one_seed: bool,
+) -> str:
+    better, other = labels[str(row["model"])], labels[str(row["other"])]
+    numbers = f"difference in mAP50:95 {row['difference']:.3f}"
+    if np.isnan(row["difference_low"]):
+        return f"{better} scores higher than {other} here ({numbers}), on too few slides to tell more."
+    numbers += (
+        f", {settings.confidence:.0%} interval {row['difference_low']:.3f} to {row['difference_high']:.3f}"
+    )
+    ending = "; with one seed, what another seed would change is not in it." if one_seed else "."
+    if row["verdict"] == "better":
+        return f"{better} is better than {other} on slides like these: {numbers}{ending}"
+    if float(row["difference_low"]) > 0:
+        return (
+            f"{better} may be better than {other}, but among so many pairs one may look so by chance: "
+            f"{numbers}{ending}"
+        )
+    return f"These slides do not tell {better} from {other}: {numbers}{ending}"
