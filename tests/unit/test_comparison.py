@@ -16,7 +16,7 @@ from podura.evaluation.comparison import (
     ranks_table,
     undecided_groups,
 )
-from podura.evaluation.draws import Draws, load_draws, over_seeds, save_draws
+from podura.evaluation.draws import Draws, load_draws, over_seeds, save_draws, variance_of_seeds
 
 SETTINGS = ComparisonSettings(confidence=0.95, random_seed=7, n_slides=20)
 
@@ -142,6 +142,20 @@ def test_seeds_spread_as_much_as_they_do() -> None:
         spreads.append(np.var(over_seeds(of_seeds, trial, "m")[1:]))
     # The variance of a mean of three is a third of that of one.
     assert np.mean(spreads) == pytest.approx(0.05**2 / 3, rel=0.15)
+
+
+def test_what_slides_do_to_seeds_is_not_counted_twice() -> None:
+    # Equally good seeds, each with its own luck on twenty slides: all that spreads comes from slides.
+    generator = np.random.default_rng(4)
+    found = [
+        variance_of_seeds(slides_study(generator, {"a": 0.0}, seed_sd=0.0)["a"].means("map50_95"))
+        for _ in range(200)
+    ]
+    between = [
+        np.var(slides_study(generator, {"a": 0.0}, seed_sd=0.0)["a"].means("map50_95")[:, 0], ddof=1)
+        for _ in range(200)
+    ]
+    assert np.mean(found) < 0.5 * np.mean(between)
 
 
 def test_draws_survive_their_file_and_are_the_same_bytes(tmp_path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.draws import Draws, over_seeds
+from podura.evaluation.draws import Draws, over_seeds, variance_of_seeds
 from podura.evaluation.intervals import degrees_of_freedom, logit_interval
 from podura.evaluation.scoring import ScoreSettings
 from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
@@ -133,7 +133,7 @@ def mean_interval(
     of_seeds = draws.means(metric)
     whole = over_seeds(of_seeds, settings.random_seed, model)
     n_seeds = len(of_seeds)
-    between_seeds = float(np.var(of_seeds[:, 0], ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    between_seeds = variance_of_seeds(of_seeds) / n_seeds
     drawn = of_seeds[:, 1:].mean(axis=0)
     between_slides = float(np.var(drawn[~np.isnan(drawn)])) if (~np.isnan(drawn)).any() else 0.0
     return logit_interval(

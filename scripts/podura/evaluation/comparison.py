@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.draws import Draws, over_seeds
+from podura.evaluation.draws import Draws, over_seeds, variance_of_seeds
 from podura.evaluation.intervals import (
     NO_INTERVAL,
     Interval,
@@ -45,22 +45,23 @@ def comparisons_table(
     deviation over all pairs in each resample (Westfall & Young 1993), so a verdict does not come from having
     looked at many pairs.
     """
-    primary = {name: _resampled(one, "map50_95", name, settings) for name, one in draws.items()}
-    secondary = {name: _resampled(one, "map50", name, settings) for name, one in draws.items()}
+    primary, of_primary = _all_resampled(draws, "map50_95", settings)
+    secondary, of_secondary = _all_resampled(draws, "map50", settings)
     names = sorted(draws, key=lambda name: -np.nan_to_num(primary[name][0], nan=-1.0))
     pairs = list(combinations(names, 2))
     joint = _joint_intervals(
         [primary[a] - primary[b] for a, b in pairs],
-        [_degrees(draws[a], draws[b], "map50_95", settings) for a, b in pairs],
+        [_degrees(draws, a, b, "map50_95", of_primary, settings) for a, b in pairs],
         settings,
     )
     rows = []
     for (better, other), (joint_low, joint_high) in zip(pairs, joint, strict=True):
         difference = primary[better] - primary[other]
-        both = draws[better], draws[other]
-        low, high = _interval(difference, _degrees(*both, "map50_95", settings), settings)
+        degrees = _degrees(draws, better, other, "map50_95", of_primary, settings)
+        low, high = _interval(difference, degrees, settings)
         of_map50 = secondary[better] - secondary[other]
-        low50, high50 = _interval(of_map50, _degrees(*both, "map50", settings), settings)
+        degrees = _degrees(draws, better, other, "map50", of_secondary, settings)
+        low50, high50 = _interval(of_map50, degrees, settings)
         row = {
             "model": better,
             "other": other,
@@ -86,7 +87,10 @@ def ranks_table(draws: Mapping[str, Draws], settings: ComparisonSettings) -> pd.
     Models that are equal share the chance of the ranks that they take.
     """
     names = list(draws)
-    values = np.array([_resampled(one, "map50_95", name, settings)[1:] for name, one in draws.items()])
+    if not names:
+        return BENCHMARK_RANKS.frame([])
+    resampled, _ = _all_resampled(draws, "map50_95", settings)
+    values = np.array([resampled[name][1:] for name in names])
     values = values[:, ~np.isnan(values).any(axis=0)]
     chances = rank_chances(values)
     return BENCHMARK_RANKS.frame(
@@ -137,19 +141,45 @@ def undecided_groups(comparisons: pd.DataFrame, ranked: Sequence[str]) -> list[t
     return groups
 
 
-def _resampled(draws: Draws, metric: str, model: str, settings: ComparisonSettings) -> Floats:
-    return over_seeds(draws.means(metric), settings.random_seed, model)
+def _all_resampled(
+    draws: Mapping[str, Draws], metric: str, settings: ComparisonSettings
+) -> tuple[dict[str, Floats], dict[str, tuple[float, int]]]:
+    """The mean of each model in each resample, and the variance between its seeds with what it is known from.
+
+    A handful of seeds tells little of how far they spread, so a model takes the variance that all models
+    have in the mean where its own is smaller.
+    """
+    means = {name: one.means(metric) for name, one in draws.items()}
+    own = {name: variance_of_seeds(values) for name, values in means.items()}
+    degrees = {name: len(values) - 1 for name, values in means.items()}
+    known = sum(degrees.values())
+    pooled = sum(own[name] * degrees[name] for name in own) / known if known else 0.0
+    variances = {
+        name: (own[name], degrees[name] + 1) if own[name] > pooled else (pooled, known + 1) for name in own
+    }
+    resampled = {
+        name: over_seeds(values, settings.random_seed, name, variances[name][0])
+        for name, values in means.items()
+    }
+    return resampled, variances
 
 
-def _degrees(one: Draws, other: Draws, metric: str, settings: ComparisonSettings) -> float:
+def _degrees(
+    draws: Mapping[str, Draws],
+    model: str,
+    other: str,
+    metric: str,
+    variances: Mapping[str, tuple[float, int]],
+    settings: ComparisonSettings,
+) -> float:
     """Degrees of freedom of the difference of two models: slides are shared, seeds are each model's own."""
-    of_one, of_other = one.means(metric), other.means(metric)
-    drawn = of_one[:, 1:].mean(axis=0) - of_other[:, 1:].mean(axis=0)
+    of_model, of_other = draws[model].means(metric), draws[other].means(metric)
+    drawn = of_model[:, 1:].mean(axis=0) - of_other[:, 1:].mean(axis=0)
     drawn = drawn[~np.isnan(drawn)]
     between_slides = float(np.var(drawn)) if drawn.size else 0.0
     between_seeds = [
-        (float(np.var(values[:, 0], ddof=1)) / len(values), len(values))
-        for values in (of_one, of_other)
+        (variances[name][0] / len(values), variances[name][1])
+        for name, values in ((model, of_model), (other, of_other))
         if len(values) > 1
     ]
     return degrees_of_freedom((between_slides, settings.n_slides), *between_seeds)

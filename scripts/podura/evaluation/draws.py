@@ -74,22 +74,43 @@ def draws_of(
     )
 
 
-def over_seeds(of_seeds: Floats, random_seed: int, model: str) -> Floats:
+def over_seeds(of_seeds: Floats, random_seed: int, model: str, variance: float | None = None) -> Floats:
     """The mean over seeds in each resample of slides and of seeds: (1 + resamples,).
 
-    of_seeds (seeds, 1 + resamples). Seeds are drawn with replacement within a resample; their deviation
-    from the mean of all is set larger by sqrt(S / (S - 1)), without which few seeds would seem to
-    spread too little (Rao & Wu 1988, doi:10.2307/2288945). One seed shows no spread.
+    of_seeds (seeds, 1 + resamples). Seeds are drawn with replacement within a resample. What they change in
+    it is scaled so that the variance between seeds comes out as given, or as ``variance_of_seeds`` has
+    it: few seeds drawn from themselves would spread too little by (S - 1) / S (Rao & Wu 1988,
+    doi:10.2307/2288945), and what the slides at hand do to each seed is in the resamples of slides already.
+    One seed shows no spread.
     """
     n_seeds, n_draws = of_seeds.shape
     mean = of_seeds.mean(axis=0)
-    if n_seeds == 1:
+    observed = float(np.var(of_seeds[:, 0], ddof=1)) if n_seeds > 1 else 0.0
+    if not observed > 0:
         return mean
     drawn = generator(random_seed, "resampling of seeds", model).integers(n_seeds, size=(n_seeds, n_draws))
-    drawn_mean = np.take_along_axis(of_seeds, drawn, axis=0).mean(axis=0)
-    result = mean + np.sqrt(n_seeds / (n_seeds - 1)) * (drawn_mean - mean)
-    result[0] = mean[0]
-    return result
+    wanted = variance_of_seeds(of_seeds) if variance is None else variance
+    scale = np.sqrt(wanted / observed * n_seeds / (n_seeds - 1))
+    moved = scale * (of_seeds[drawn, 0].mean(axis=0) - mean[0])
+    moved[0] = 0.0
+    return mean + moved
+
+
+def variance_of_seeds(of_seeds: Floats) -> float:
+    """The variance between seeds on any slides: what is seen between them less what the slides make of it.
+
+    of_seeds (seeds, 1 + resamples). Two seeds differ on a few slides even if they are equally good on all
+    slides; how much follows from how their differences spread over resamples of slides. 0 for one seed.
+    """
+    n_seeds = len(of_seeds)
+    if n_seeds == 1:
+        return 0.0
+    resampled = of_seeds[:, 1:]
+    resampled = resampled[:, ~np.isnan(resampled).any(axis=0)]
+    from_slides = 0.0
+    if resampled.size:
+        from_slides = float(np.var(resampled - resampled.mean(axis=0), axis=1).sum()) / (n_seeds - 1)
+    return max(0.0, float(np.var(of_seeds[:, 0], ddof=1)) - from_slides)
 
 
 def save_draws(draws: Draws, path: Path) -> None:
