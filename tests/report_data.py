@@ -205,6 +205,7 @@ def _models_table(
                 "label": label,
                 "role": "detector" if detector else "control",
                 "rank": None,
+                "chance_best": None,
                 "n_seeds": n_seeds,
                 "n_species": int(of_model.loc[of_model["ap50"].notna(), "species"].nunique()),
                 "map50": map50,
