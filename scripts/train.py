@@ -20,6 +20,7 @@ from podura.configuration.study import (
     AugmentationSettings,
     ModelSpecification,
     OptimiserSettings,
+    TilingSettings,
     TrainingSettings,
 )
 from podura.detectors.catalogue import build_detector
@@ -75,6 +76,7 @@ def validation_on(
             score_floor=evaluation["score_floor"],
             max_detections=evaluation["max_detections"],
             device=next(detector.parameters()).device,
+            tiling=model.tiling,
         )
         return validation_score(truths, DETECTIONS.frame(run.rows), images=slides, species=species)
 
@@ -88,12 +90,18 @@ def checkpoint_seconds(config: Path) -> float:
 
 def main(arguments: argparse.Namespace) -> None:
     given = json.loads(arguments.model)
-    model = ModelSpecification(**{**given, "optimiser": OptimiserSettings(**given["optimiser"])})
-    given = json.loads(arguments.training)
-    training = TrainingSettings(
+    model = ModelSpecification(
         **{
             **given,
-            "augmentation": AugmentationSettings(**given["augmentation"]),
+            "optimiser": OptimiserSettings(**given["optimiser"]),
+            "tiling": given["tiling"] and TilingSettings(**given["tiling"]),
+        }
+    )
+    settings = json.loads(arguments.training)
+    training = TrainingSettings(
+        **{
+            **settings,
+            "augmentation": AugmentationSettings(**settings["augmentation"]),
             "checkpoint_seconds": checkpoint_seconds(arguments.config),
         }
     )
@@ -114,15 +122,18 @@ def main(arguments: argparse.Namespace) -> None:
             f"No training slide shows {names}: it cannot be learnt. Add slides with it, or leave it out "
             "of species.include."
         )
+    samples = TrainingSamples(
+        images,
+        image_size=model.image_size,
+        batch_size=model.batch_size,
+        augmentation=training.augmentation,
+        seed=arguments.seed,
+        tiling=model.tiling,
+        epochs=model.epochs,
+    )
     loop = Training(
         detector,
-        TrainingSamples(
-            images,
-            image_size=model.image_size,
-            batch_size=model.batch_size,
-            augmentation=training.augmentation,
-            seed=arguments.seed,
-        ),
+        samples,
         validation_on(arguments.validation_truth, arguments.validation_images, species, model, evaluation),
         LoopSettings(
             epochs=model.epochs,
@@ -152,6 +163,7 @@ def main(arguments: argparse.Namespace) -> None:
         "adapter": model.adapter,
         "architecture": model.architecture,
         "image_size": model.image_size,
+        "tiling": given["tiling"],
         "species": species,
         "start": start,
         "parameters": detector.parameter_count,
@@ -159,6 +171,7 @@ def main(arguments: argparse.Namespace) -> None:
         "epochs": model.epochs,
         "steps": trained.steps,
         "training_images": len(images),
+        "samples_per_epoch": samples.source.per_epoch,
         "determinism": determinism,
         "device": str(device),
         "training_seconds": trained.seconds,

@@ -62,15 +62,20 @@ def rows(text: str, header: str) -> list[list[str]]:
 
 
 def leaves(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The keys that are documented: those without keys below them, and groups that may be null."""
     for key, below in schema["properties"].items():
-        if below.get("type") == "object":
-            yield from leaves(below, (*above, key))
-        else:
+        if below.get("type") != "object":
             yield ".".join((*above, key)), below
+        if "properties" in below:
+            yield from leaves(below, (*above, key))
 
 
-def value_at(values: Any, key: str) -> Any:
+def value_at(values: Any, key: str, schema: Mapping[str, Any]) -> Any:
     for step in key.split("."):
+        # Keys below one that is null by default have the defaults of a group that is given.
+        schema = schema["properties"][step]
+        if isinstance(values, dict) and "properties" in schema and values.get(step, 0) is None and "." in key:
+            values = {step: with_defaults({}, schema)}
         if not isinstance(values, dict) or step not in values:
             return "none: write it"
         values = values[step]
@@ -88,7 +93,7 @@ def test_every_key_is_documented_with_its_default_and_what_is_allowed(name: str,
         key = key.strip("`")
         assert len(meaning) > 10, key
         written = yaml.safe_load(default.strip("`")) if default.startswith("`") else default
-        assert written == value_at(defaults, key), key
+        assert written == value_at(defaults, key, schema), key
         assert possible.replace("`", "") == allowed(keys[key]).replace("`", ""), key
 
 
@@ -132,15 +137,18 @@ def test_the_readme_documents_no_other_table() -> None:
 
 
 def test_the_example_of_a_model_and_of_an_overlay_have_the_right_keys() -> None:
-    overlay, model = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.S))
+    overlay, model, tiled = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.S))
     config_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "config")))
     model_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "model")))
     assert set(flat(overlay)) <= set(config_keys)
     needed = {key for key, default in defaults_of("config").items() if default == "none: write it"}
     assert needed <= set(flat(overlay)), "the overlay sets all that has no default"
+    assert set(flat(next(iter(tiled.values())))) <= set(model_keys)
     (entry,) = model.values()
     assert set(flat(entry)) <= set(model_keys)
     needed = {key for key, default in defaults_of("model").items() if default == "none: write it"}
+    may_be_null = [key for key, schema in model_keys.items() if "properties" in schema]
+    needed = {key for key in needed if not any(key.startswith(f"{group}.") for group in may_be_null)}
     assert needed <= set(flat(entry))
 
 
@@ -155,4 +163,4 @@ def flat(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[str
 def defaults_of(name: str) -> dict[str, Any]:
     schema = load_schema(ROOT / "workflow" / "schemas", name)
     defaults = with_defaults({}, schema)
-    return {key: value_at(defaults, key) for key, _ in leaves(schema)}
+    return {key: value_at(defaults, key, schema) for key, _ in leaves(schema)}

@@ -8,14 +8,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from podura.configuration.study import AugmentationSettings, OptimiserSettings
 from podura.detectors.catalogue import build_detector
-from podura.seeds import generator
-from podura.training.augmentation import augment, mirror, quarter_turns
 from podura.training.averaging import WeightAverage
 from podura.training.loop import LoopSettings, Training, TrainingStopped
 from podura.training.samples import LabelledImage, TrainingSamples
@@ -173,40 +169,6 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(labelled, tmp_path):
 def test_it_learns(labelled, tmp_path):
     trained = training(labelled, tmp_path, epochs=12).run()
     assert trained.history[-1]["loss"] < 0.8 * trained.history[0]["loss"]
-
-
-BOXES = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(0, 20), st.integers(1, 10), st.integers(1, 10)), max_size=4
-)
-
-
-@given(boxes=BOXES, seed=st.integers(0, 10_000), turned=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_boxes_follow_the_pixels_through_every_augmentation(boxes, seed, turned):
-    pixels = np.zeros((32, 44, 3), dtype=np.uint8)
-    for left, top, width, height in boxes:
-        pixels[top : top + height, left : left + width] = 255
-    given_boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], dtype=float).reshape(-1, 4)
-    plain = AugmentationSettings(flips=True, quarter_turns=True, brightness=0.0, colour=0.0)
-    changed, moved = augment(pixels, given_boxes, plain, generator(seed), turned=turned)
-    assert changed.shape[:2] == ((44, 32) if turned else (32, 44))
-    assert changed.sum() == pixels.sum()
-    for left, top, right, bottom in moved.astype(int):
-        assert (changed[top:bottom, left:right] == 255).all()
-    sizes = sorted(sorted(pair) for pair in (given_boxes[:, 2:] - given_boxes[:, :2]).tolist())
-    assert sizes == sorted(sorted(pair) for pair in (moved[:, 2:] - moved[:, :2]).tolist())
-
-
-def test_mirror_twice_and_four_turns_change_nothing():
-    pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3), dtype=np.uint8)
-    boxes = np.array([[1.0, 2.0, 4.0, 5.0]])
-    for change in (
-        lambda p, b: mirror(*mirror(p, b)),
-        lambda p, b: quarter_turns(*quarter_turns(p, b, 3), 1),
-    ):
-        same, unmoved = change(pixels, boxes)
-        assert np.array_equal(same, pixels)
-        assert np.array_equal(unmoved, boxes)
 
 
 def test_learning_rate_rises_then_falls_to_two_percent():

@@ -1,6 +1,7 @@
 # Detections on the held-out parts, one floor and one cap for every model.
 #   inputs:  trained weights and lists of images; the controls alone are given the truth.
-#   outputs: detections/<model>/seed-<n>/<part>.parquet, run.json (time, caps reached, failed images).
+#   outputs: detections/<model>/seed-<n>/<part>.parquet, run.json (time, tiles, caps reached, animals cut by
+#            tiles, failed images).
 
 
 rule detect:
@@ -36,6 +37,7 @@ rule detect:
     shell:
         "python {params.script} --model $(dirname {input.model:q}) --images {input.images:q} "
         "--evaluation {params.evaluation:q} --device {params.device} --threads {threads} "
+        "--code {params.code} "
         "--output $(dirname {output.run:q}) --log {log:q}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from podura.configuration.sources import Origins, YamlFile
 from podura.configuration.structure import Schema, structural_faults, with_defaults
-from podura.configuration.study import ModelSpecification, OptimiserSettings
+from podura.configuration.study import ModelSpecification, OptimiserSettings, TilingSettings
 from podura.configuration.wording import choice, shown, suggestion
 from podura.errors import UserErrors
 
@@ -104,6 +104,7 @@ def _specification(name: str, entry: Mapping[str, Any]) -> ModelSpecification:
         adapter=entry["adapter"],
         architecture=entry["architecture"],
         image_size=entry["image_size"],
+        tiling=None if entry["tiling"] is None else TilingSettings(**entry["tiling"]),
         weights=entry["weights"],
         epochs=entry["epochs"],
         batch_size=entry["batch_size"],

@@ -71,8 +71,15 @@ def training_settings(values: Mapping[str, Any]) -> TrainingSettings:
         augmentation=AugmentationSettings(
             flips=augmentation["flips"],
             quarter_turns=augmentation["quarter_turns"],
+            rotation=float(augmentation["rotation"]),
+            scale=float(augmentation["scale"]),
             brightness=float(augmentation["brightness"]),
+            contrast=float(augmentation["contrast"]),
             colour=float(augmentation["colour"]),
+            blur=float(augmentation["blur"]),
+            noise=float(augmentation["noise"]),
+            mosaic=float(augmentation["mosaic"]),
+            mosaic_until=float(augmentation["mosaic_until"]),
         ),
     )
 

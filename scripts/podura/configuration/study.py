@@ -139,10 +139,23 @@ class OptimiserSettings:
 
 
 @dataclass(frozen=True)
+class TilingSettings:
+    """How images are cut into tiles: side in pixels of the image, and share of it that neighbours share.
+
+    ``empty_share`` is the largest share of tiles without an animal among those of an epoch of training.
+    """
+
+    size: int
+    overlap: float
+    empty_share: float
+
+
+@dataclass(frozen=True)
 class ModelSpecification:
     """One entry of the models table.
 
-    ``image_size`` is the longer side in pixels of the image as the detector sees it. ``weights`` is
+    ``image_size`` is the longer side in pixels of the image, or of the tile, as the detector sees it.
+    Without ``tiling`` images are seen whole. ``weights`` is
     imagenet, none, or the path of a .safetensors file from the folder that Podura runs in.
     ``parameters`` is how many the model has with ten species, for information.
     """
@@ -152,6 +165,7 @@ class ModelSpecification:
     adapter: str
     architecture: str
     image_size: int
+    tiling: TilingSettings | None
     weights: str
     epochs: int
     batch_size: int
@@ -164,12 +178,24 @@ class ModelSpecification:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """Which random changes training makes to an image; the numbers are largest relative changes."""
+    """Which random changes training makes to an image.
 
-    flips: bool
-    quarter_turns: bool
-    brightness: float
-    colour: float
+    ``rotation`` is the largest angle in degrees; ``scale``, ``brightness``, ``contrast`` and ``colour`` are
+    largest relative changes; ``blur``, ``noise`` and ``mosaic`` are shares of the images; ``mosaic_until`` is
+    the share of the epochs after which there are no mosaics.
+    """
+
+    flips: bool = True
+    quarter_turns: bool = True
+    rotation: float = 0.0
+    scale: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    colour: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    mosaic: float = 0.0
+    mosaic_until: float = 1.0
 
 
 @dataclass(frozen=True)

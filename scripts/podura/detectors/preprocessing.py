@@ -1,7 +1,8 @@
 """How an image becomes what a detector sees: one rule for training and for detection, for all models.
 
-The longer side is resized to the model's ``image_size`` (antialiased, aspect kept); a batch is padded at
-the right and bottom with middle grey to a common size that is a multiple of 32.
+The longer side is resized to the model's ``image_size`` (antialiased, aspect kept); a tile is resized by the
+factor that makes a whole one of that size, so that a small image keeps the scale of the others. A batch is
+padded at the right and bottom with middle grey to a common size that is a multiple of 32.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ def resize(pixels: Pixels, image_size: int) -> tuple[Pixels, float, float]:
 
     Returns the image and the factors of x and y, by which boxes are multiplied.
     """
+    return resize_by(pixels, image_size / max(pixels.shape[:2]))
+
+
+def resize_by(pixels: Pixels, scale: float) -> tuple[Pixels, float, float]:
+    """Resize (height, width, 3) by a factor; returns what ``resize`` does."""
     height, width = pixels.shape[:2]
-    scale = image_size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     if (new_width, new_height) == (width, height):
         return pixels, 1.0, 1.0

@@ -43,9 +43,13 @@ class Level:
 
 
 class Reader(Protocol):
-    """What opens files of one family. Everything is as stored: orientation is applied by Slide."""
+    """What opens files of one family. Everything is as stored: orientation is applied by Slide.
+
+    ``held_bytes`` is the most that it keeps in memory between two calls.
+    """
 
     format: str
+    held_bytes: int
     orientation: int
     sizes: tuple[tuple[int, int], ...]
     n_pages: int
@@ -102,6 +106,11 @@ class Slide:
     def size(self) -> tuple[int, int]:
         """Width and height after orientation."""
         return self.levels[0].width, self.levels[0].height
+
+    @property
+    def held_bytes(self) -> int:
+        """The most memory that the slide takes while it is open and nothing is asked of it, about."""
+        return self._reader.held_bytes
 
     @property
     def stored_size(self) -> tuple[int, int]:

@@ -4,44 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from podura.configuration.study import AugmentationSettings
+from podura.configuration.study import AugmentationSettings, TilingSettings
 from podura.detectors.contract import Batch
-from podura.detectors.preprocessing import Pixels, resize, to_tensor
+from podura.detectors.preprocessing import to_tensor
 from podura.seeds import generator
-from podura.slides.reading import read_image
-from podura.training.augmentation import augment
+from podura.training.augmentation import disturbed, reoriented
+from podura.training.geometry import Sample
+from podura.training.mosaic import mosaic
+from podura.training.sources import ImageSource, LabelledImage, Source
+from podura.training.tiles import TileSource
+
+__all__ = ["LabelledImage", "TrainingSamples"]
 
 log = logging.getLogger(__name__)
 
-#: Resized images are kept in memory up to this size; beyond it they are read again each epoch.
-_KEPT_BYTES = 1 << 30
-#: A box thinner than this after resizing cannot be learnt from and upsets some losses.
-_SMALLEST_SIDE = 1.0
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """One image with its truth: boxes (n, 4) in the image's own pixels, labels (n,) from 0."""
-
-    image: str
-    path: Path
-    boxes: NDArray[np.float64]
-    labels: NDArray[np.int64]
-
 
 class TrainingSamples:
-    """Batches of resized, augmented images for one training.
+    """Batches of resized, augmented images, or tiles of them, for one training.
 
     Any batch can be made at any time, in any process: it follows from the seed, the epoch and its number.
-    An object may be pickled; what it keeps in memory stays behind.
+    An object may be pickled; what it keeps in memory stays behind. ``epochs`` is the length of the training,
+    which tells when there are no more mosaics; None for mosaics to the end.
     """
 
     def __init__(
@@ -52,23 +40,30 @@ class TrainingSamples:
         batch_size: int,
         augmentation: AugmentationSettings,
         seed: int,
+        tiling: TilingSettings | None = None,
+        epochs: int | None = None,
     ) -> None:
         self.images = list(images)
-        self.image_size, self.batch_size = image_size, min(batch_size, len(images))
-        self.augmentation, self.seed = augmentation, seed
-        self._kept: dict[int, tuple[Pixels, NDArray[np.float64], NDArray[np.int64]]] = {}
-        self._kept_bytes = 0
+        self.augmentation, self.seed, self.epochs = augmentation, seed, epochs
+        self.source: Source = (
+            ImageSource(self.images, image_size, seed)
+            if tiling is None
+            else TileSource(self.images, image_size, tiling, seed)
+        )
+        self.batch_size = min(batch_size, self.source.per_epoch)
+        self._known_order: tuple[int, list[int]] = (0, [])
 
     @property
     def steps_per_epoch(self) -> int:
         # A last, smaller batch would make batch statistics and steps uneven; its images come up in
         # other epochs, since each epoch has its own order.
-        return len(self.images) // self.batch_size
+        return self.source.per_epoch // self.batch_size
 
     def order(self, epoch: int) -> list[list[int]]:
-        """Return the batches of an epoch as indices into ``images``."""
-        order = generator(self.seed, "order", epoch).permutation(len(self.images)).tolist()
-        size = self.batch_size
+        """Return the batches of an epoch (from 1) as numbers of samples: images, or tiles of them."""
+        if self._known_order[0] != epoch:
+            self._known_order = (epoch, self.source.order(epoch))
+        order, size = self._known_order[1], self.batch_size
         return [order[i * size : (i + 1) * size] for i in range(self.steps_per_epoch)]
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
@@ -81,43 +76,43 @@ class TrainingSamples:
 
         Raises IndexError for a number that the epoch does not have.
         """
+        samples = self.samples(epoch, number)
+        return Batch(
+            to_tensor([sample.pixels for sample in samples]),
+            tuple(torch.from_numpy(sample.boxes.astype(np.float32)) for sample in samples),
+            tuple(torch.from_numpy(sample.labels) for sample in samples),
+        )
+
+    def samples(self, epoch: int, number: int) -> list[Sample]:
+        """Return what batch ``number`` of an epoch is made of. Raises IndexError as ``batch`` does."""
         indices = self.order(epoch)[number]
         turned = bool(generator(self.seed, "turn", epoch, number).random() < 0.5)
-        pixels, boxes, labels = [], [], []
-        for index in indices:
-            image, image_boxes, image_labels = self._resized(index)
-            changed, changed_boxes = augment(
-                image,
-                image_boxes,
-                self.augmentation,
-                generator(self.seed, "image", epoch, index),
-                turned=turned,
-            )
-            pixels.append(changed)
-            boxes.append(torch.from_numpy(changed_boxes.astype(np.float32)))
-            labels.append(torch.from_numpy(image_labels))
-        return Batch(to_tensor(pixels), tuple(boxes), tuple(labels))
+        return [self._sample(epoch, index, turned) for index in indices]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}, "_kept_bytes": 0}
+        return {**self.__dict__, "_known_order": (0, [])}
 
-    def _resized(self, index: int) -> tuple[Pixels, NDArray[np.float64], NDArray[np.int64]]:
-        if index in self._kept:
-            return self._kept[index]
-        labelled = self.images[index]
-        pixels, x_factor, y_factor = resize(read_image(labelled.path), self.image_size)
-        boxes = labelled.boxes * [x_factor, y_factor, x_factor, y_factor]
-        large = np.all(boxes[:, 2:] - boxes[:, :2] >= _SMALLEST_SIDE, axis=1)
-        if not large.all():
-            log.warning(
-                "%s: %d of %d boxes are thinner than a pixel at %d px and cannot be learnt from.",
-                labelled.image,
-                int((~large).sum()),
-                len(large),
-                self.image_size,
+    def _sample(self, epoch: int, index: int, turned: bool) -> Sample:
+        settings, chance = self.augmentation, generator(self.seed, "image", epoch, index)
+        sample = reoriented(self.source.sample(epoch, index), settings, chance, turned=turned)
+        # Mosaics have a generator of their own, so that without them images are changed as with them.
+        mixing = generator(self.seed, "mosaic", epoch, index)
+        if mixing.random() < settings.mosaic and self._mixes(epoch):
+            sample = self._mosaic(epoch, sample, mixing)
+        return disturbed(sample, settings, chance)
+
+    def _mixes(self, epoch: int) -> bool:
+        # The last epochs see images as they are (Ge et al. 2021, "YOLOX", arXiv:2107.08430).
+        return self.epochs is None or epoch <= self.augmentation.mosaic_until * self.epochs
+
+    def _mosaic(self, epoch: int, sample: Sample, mixing: np.random.Generator) -> Sample:
+        others = [
+            reoriented(
+                self.source.sample(epoch, int(other)),
+                self.augmentation,
+                mixing,
+                turned=bool(mixing.random() < 0.5),
             )
-        made = (pixels, boxes[large], labelled.labels[large])
-        if self._kept_bytes + pixels.nbytes <= _KEPT_BYTES:
-            self._kept[index] = made
-            self._kept_bytes += pixels.nbytes
-        return made
+            for other in self.source.companions(epoch, mixing)
+        ]
+        return mosaic([sample, *others], mixing)

@@ -32,6 +32,8 @@ FORMATS = {
 #: Reduced levels are read in blocks of this side, see _Blocks.
 BLOCK = 1024
 _KEPT_BLOCKS = 16
+#: What OpenSlide itself keeps of decoded tiles, by default.
+_OPENSLIDE_CACHE = 32 << 20
 
 
 def vendor(path: Path) -> str | None:
@@ -52,6 +54,7 @@ class OpenSlideReader:
         # Labels, overviews and thumbnails are no pages; they are not read.
         self.n_pages = 1
         self.um_per_pixel = _micrometres(self._slide)
+        self.held_bytes = _KEPT_BLOCKS * 3 * BLOCK**2 + _OPENSLIDE_CACHE
         self._blocks: OrderedDict[tuple[int, int, int], Pixels] = OrderedDict()
 
     def notes(self) -> tuple[Note, ...]:

@@ -50,8 +50,10 @@ class PillowReader:
         image = self._image
         width, height = image.size
         self._deep = False
+        self.held_bytes = width * height * len(image.getbands())
         if image.format == "PNG":
             self._deep = png_header(self._path).is_deep_colour
+            self.held_bytes *= 2 if self._deep else 1
             if metadata_after_pixels(self._path):
                 image.load()
         self.orientation = _orientation(image)

@@ -13,7 +13,7 @@ from podura.slides.faults import TIFF_HEADS, TruncatedError, ifd_chain_is_whole
 from podura.slides.readers import tiff_facts
 from podura.slides.readers.pillow_reader import scaled, several_pages
 from podura.slides.readers.tiff_pages import Picture, key_page, picture
-from podura.slides.readers.tiff_planes import Plane, SegmentCache
+from podura.slides.readers.tiff_planes import KEPT_BYTES, Plane, SegmentCache
 from podura.slides.slide import BAND_PIXELS, Note, Pixels, Preview
 
 # Its warnings speak of tags. What matters in them is told as a fault or a note.
@@ -55,6 +55,11 @@ class TiffReader:
         self.orientation = tiff_facts.orientation(page)
         self.sizes = tuple((level[0].width, level[0].height) for level in self._levels)
         self.n_pages = found.n_pages
+        plane = self._levels[0][0]
+        self.held_bytes = min(
+            KEPT_BYTES,
+            plane.width * plane.height * plane.samples * plane.dtype.itemsize * len(self._levels[0]),
+        )
         self.um_per_pixel = tiff_facts.um_per_pixel(self._tif, page, found.kind)
         self._whole: set[int] = set()
         self._ranges: tuple[Range, ...] | None = None
