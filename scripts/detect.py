@@ -78,8 +78,8 @@ def tell(part: str, run: DetectionRun, max_detections: int) -> None:
     if run.cut:
         log.warning(
             "%s: %d detections in %d images (%s ...) end at the edge of a tile within the image, as those of "
-            "animals do that are larger than the overlap of tiles. Raise tiling.overlap or tiling.size of the "
-            "model if they are animals.",
+            "animals do that are larger than the overlap of tiles. If they are animals, raise tiling.overlap "
+            "or tiling.size of the model.",
             part,
             sum(run.cut.values()),
             len(run.cut),

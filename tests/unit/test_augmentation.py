@@ -130,7 +130,7 @@ def test_a_mosaic_keeps_boxes_on_what_is_left_of_their_animals(samples, seed):
         assert np.array_equal(box, [x_min, y_min, x_max, y_max])
         inside = shown(made.pixels[y_min:y_max, x_min:x_max], label)
         assert inside.any()
-        # An ellipse fills 0.785 of its box; of a part of it less may show, but no pixel of another lies there.
+        # An ellipse fills 0.785 of its box; of a part of it less may show, but nothing of another.
         assert inside.mean() > 0.3
         others = [shown(made.pixels[y_min:y_max, x_min:x_max], n).any() for n in range(4) if n != label]
         assert not any(others)

@@ -109,7 +109,8 @@ class TileSource:
             (tile.x, tile.width, x_min, x_max, size[0]),
             (tile.y, tile.height, y_min, y_max, size[1]),
         ):
-            back, forth = start + length - min(high, end), max(low, 0) - start
+            back = min(start + length - min(high, end), start)
+            forth = min(max(low, 0) - start, end - length - start)
             corner.append(start + round(float(chance.uniform(-back / 2, forth / 2))))
         return corner[0], corner[1]
 
