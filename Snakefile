@@ -63,5 +63,6 @@ rule dataset:
         rules.dataset_tables.output,
         rules.overlays.output,
         rules.dataset_page.output,
+        expand("<results>/dataset/training/{model}.jpg", model=MODELS),
         "<results>/dataset/leakage_checked.json",
     localrule: True

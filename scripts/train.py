@@ -10,7 +10,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -31,32 +30,13 @@ from podura.errors import UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
-from podura.tables import BOX_COLUMNS, DETECTIONS, HISTORY, PART_IMAGES, read_json
+from podura.tables import DETECTIONS, HISTORY, PART_IMAGES, read_json
+from podura.training.labelled import labelled_images
 from podura.training.loop import LoopSettings, Training, TrainingStopped, Validation
-from podura.training.samples import LabelledImage, TrainingSamples
+from podura.training.samples import TrainingSamples
 from podura.training.seeds import be_deterministic, seed_torch
 
 log = logging.getLogger("train")
-
-
-def labelled_images(truth: Path, images: Path, species: list[str]) -> list[LabelledImage]:
-    """Read a part's images with their boxes; ignored specimens are left out of training."""
-    frame = truth_frame(read_json(truth))
-    frame = frame[~frame["ignore"]]
-    by_image = dict(tuple(frame.groupby("image")))
-    index = {code: number for number, code in enumerate(species)}
-    labelled = []
-    for row in PART_IMAGES.read_csv(images).itertuples():
-        boxes = by_image.get(row.image, frame.iloc[:0])
-        labelled.append(
-            LabelledImage(
-                row.image,
-                Path(row.path),
-                boxes[list(BOX_COLUMNS)].to_numpy(np.float64),
-                boxes["species"].map(index).to_numpy(np.int64),
-            )
-        )
-    return labelled
 
 
 def validation_on(

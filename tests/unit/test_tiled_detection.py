@@ -129,7 +129,7 @@ def test_tiles_are_seen_at_one_scale_and_boxes_come_back_in_pixels_of_the_image(
     assert box == pytest.approx([200, 90, 225, 120], abs=1)
     small = SeesWhite()
     detected(small, written(tmp_path, "b.png", pixels[:50, :90]), image_size=256)
-    assert set(detector.shapes) == {(4, 3, 256, 256)} | {detector.shapes[-1]}
+    assert set(detector.shapes) == {(2, 3, 256, 256)} | {detector.shapes[-1]}
     assert small.shapes == [(1, 3, 128, 192)], "a small image is not blown up to the size of a tile"
 
 
@@ -177,7 +177,7 @@ def test_detections_do_not_depend_on_how_many_tiles_go_at_a_time(
     path = written(tmp_path, "a.png", pixels)
     found = []
     for number in (1, 3, 4):
-        monkeypatch.setattr(inference, "TILES_AT_A_TIME", number)
+        monkeypatch.setattr(inference, "CPU_TILES", number)
         run = detected(detector, path, max_detections=20, score_floor=1e-4)
         found.append(pd.DataFrame(run.rows))
     for other in found[1:]:

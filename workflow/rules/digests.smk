@@ -12,6 +12,12 @@ def training_entry(wildcards):
     )
 
 
+def sample_entry(wildcards):
+    """What of a model's entry decides which samples it is shown."""
+    entry = asdict(MODELS[wildcards.model])
+    return as_json({key: entry[key] for key in ("image_size", "tiling")})
+
+
 def starting_weights(wildcards):
     """Digest of the file that a training starts from, where it starts from one."""
     weights = MODELS[wildcards.model].weights

@@ -1,6 +1,7 @@
 # One training a model and seed.
 #   inputs:  images and truth of the parts train and validation; nothing of any other part.
-#   outputs: models/<model>/seed-<n>/weights.safetensors, model.json, history.csv.
+#   outputs: models/<model>/seed-<n>/weights.safetensors, model.json, history.csv; pictures of what models are
+#            shown, dataset/training/<model>.jpg.
 
 
 rule train:
@@ -54,3 +55,35 @@ rule train:
         "--validation-truth {input.validation_truth:q} "
         "--validation-images {input.validation_images:q} "
         "--output $(dirname {output.weights:q}) --log {log:q}"
+
+
+# What each model is shown in training, for the target "dataset"; with folds, in the first of them.
+rule training_images:
+    input:
+        truth=f"<results>/dataset/parts/{part_folder('train', FOLDS[0])}/truth.json",
+        images=f"<results>/dataset/parts/{part_folder('train', FOLDS[0])}/images.csv",
+    output:
+        "<results>/dataset/training/{model}.jpg",
+    log:
+        "<logs>/training_images/{model}.log",
+    benchmark:
+        "<benchmarks>/training_images/{model}.jsonl"
+    wildcard_constraints:
+        model="|".join(MODELS),
+    conda:
+        lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        script=script("training_images.py"),
+        code=code("training_images.py", without=SHARED_ROOMS),
+        model=sample_entry,
+        augmentation=as_json(asdict(STUDY.training.augmentation)),
+        species=as_json(SPECIES),
+        seed=STUDY.seeds[0],
+    shell:
+        "python {params.script} --model {params.model:q} --species {params.species:q} "
+        "--augmentation {params.augmentation:q} --seed {params.seed} --truth {input.truth:q} "
+        "--images {input.images:q} --output {output:q} --log {log:q}"

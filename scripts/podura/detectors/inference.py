@@ -24,9 +24,10 @@ from podura.tables import BOX_COLUMNS
 
 log = logging.getLogger(__name__)
 
-#: Tiles of one size that are detected in at a time. Images, whose sizes differ, go one by one: what pads a
-#: smaller one would change its detections.
-TILES_AT_A_TIME = 4
+#: Tiles, all of one size, that are detected in at a time. Measured on one core: YOLOv5n takes a fifth less
+#: time a tile in twos than one by one and no less in fours, Faster R-CNN the same in twos and a quarter more
+#: in fours. Images, whose sizes differ, go one by one: what pads a smaller one would change its detections.
+CPU_TILES, GPU_TILES = 2, 8
 #: A box that ends this near to the edge of its tile, in pixels as the detector sees them, is cut by it.
 _EDGE = 2.0
 #: Weaker detections are mostly no animals; that they are cut is not worth a warning.
@@ -175,9 +176,10 @@ def _tiled(detector: Detector, slide: Slide, terms: Terms) -> ImageRun:
     assert terms.tiling is not None
     scale = terms.image_size / terms.tiling.size
     tiles = grid(*slide.size, terms.tiling.size, terms.tiling.overlap)
+    at_a_time = CPU_TILES if terms.device.type == "cpu" else GPU_TILES
     found: list[TileDetections] = []
-    for start in range(0, len(tiles), TILES_AT_A_TIME):
-        some = tiles[start : start + TILES_AT_A_TIME]
+    for start in range(0, len(tiles), at_a_time):
+        some = tiles[start : start + at_a_time]
         resized = [resize_by(slide.region(t.x, t.y, t.width, t.height), scale) for t in some]
         detected = _detected(detector, [pixels for pixels, _, _ in resized], terms)
         for tile, detections, (_, x_factor, y_factor) in zip(some, detected, resized, strict=True):
