@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> None:
     shown: list[Sample] = []
     for number in range(min(COLUMNS * ROWS, samples.steps_per_epoch)):
         shown += samples.samples(1, number)
-    sheet = contact_sheet(shown, species, columns=COLUMNS, cell=CELL)
+    sheet = contact_sheet(shown, species, columns=COLUMNS, cell=min(CELL, model["image_size"]))
     with whole_file(arguments.output) as temporary:
         sheet.save(temporary, quality=85)
     log.info("%d of %d samples of an epoch are drawn.", len(shown), samples.source.per_epoch)

@@ -2,10 +2,10 @@
 
     PYTHONPATH=scripts python tests/benchmarks/augmentation_speed.py [--seconds 0.5] [--rounds 5]
 
-Every key alone, then the defaults, then all together; an image has the width 4/3 of its height and 20 boxes. The
-keys take turns, round after round, and the best round of each counts, so that a busy machine does not
-favour one of them. "of a step": the share of the time of a training step of an image with yolov5n on one
-core, measured beside it at the same size.
+Every key alone, then the defaults, then all together, on images with 20 boxes. The keys take turns, round
+after round, and the best round of each counts, so that a busy machine does not favour one of them. "of a
+step": the share of the time of a training step of an image with yolov5n on one core, measured beside it at
+the same size.
 """
 
 from __future__ import annotations
@@ -94,9 +94,8 @@ def step_seconds(detector: torch.nn.Module, images: list[Sample]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each key in each round")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

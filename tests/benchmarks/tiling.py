@@ -1,10 +1,10 @@
-"""What tiles are worth on a plate: AP, time and memory of one model on tiles and on the whole image made smaller.
+"""What tiles are worth on a plate: AP, time and memory of a model on tiles and on the image made smaller.
 
     PYTHONPATH=scripts:tests python tests/benchmarks/tiling.py [--side 4000] [--animals 200] [--plates 1]
 
-Painted plates of 10 µm a pixel, tiled TIFF, are searched with the starter weights of yolov5n, which were trained on
-fields of 640 pixels seen as 320, and are not trained further. Tiles of 640 pixels show animals as in
-training. The whole plate is seen at several image sizes; the last has the scale of the tiles, so that
+Painted plates of 10 µm a pixel, tiled TIFF, are searched with the starter weights of yolov5n, which were
+trained on fields of 640 pixels seen as 320, and are not trained further. Tiles of 640 pixels show animals as
+in training. The whole plate is seen at several image sizes; the last has the scale of the tiles, so that
 what remains is only what it costs to hold a plate in memory at once. Each row runs in a process of its own.
 """
 
@@ -77,9 +77,8 @@ def searched(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--side", type=int, default=4000)
     parser.add_argument("--animals", type=int, default=200)
     parser.add_argument("--plates", type=int, default=1)

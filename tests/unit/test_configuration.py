@@ -27,6 +27,7 @@ from podura.configuration.study import (
     OptimiserSettings,
     PaintedSettings,
     Study,
+    TilingSettings,
     TrainingSettings,
 )
 from podura.errors import UserError, UserErrors
@@ -486,6 +487,10 @@ def test_a_table_without_species_is_told(project: Project) -> None:
         ("architecture", "yolov5n", "'yolov5n' is not possible. Write fasterrcnn_lite0."),
         ("image_size", 300, "300 is not a multiple of 32. Write a whole number at least 32, a multiple"),
         ("image_size", 0, "0 is less than 32"),
+        ("tiling", 1024, "1024 is not a group of keys. Write the keys size, overlap, empty_share, indented"),
+        ("tiling.size", 8, "8 is less than 32. Write a whole number at least 32"),
+        ("tiling.overlap", 1, "1 is more than 0.75"),
+        ("tiling.overlp", 0.1, "there is no such key. Is 'overlap' meant?"),
         ("weights", "coco", "'coco' does not fit. Write imagenet, none, or the path"),
         ("weights", "weights.pt", "does not fit"),
         ("weights", "absent.safetensors", "there is no file 'absent.safetensors'"),
@@ -503,6 +508,8 @@ def test_a_table_without_species_is_told(project: Project) -> None:
     ],
 )
 def test_a_bad_entry_of_the_models_table_is_told(project: Project, key: str, value: Any, told: str) -> None:
+    if key.startswith("tiling."):
+        put(project.models["small"], "tiling.size", 640)
     put(project.models["small"], key, value)
     message = project.fault()
     assert re.search(rf"models\.yaml, line \d+, key small\.{re.escape(key)}: ", message)
@@ -974,6 +981,19 @@ def test_settings_have_a_field_for_every_key(settings: Any, key: str) -> None:
     for step in key.split("."):
         schema = schema["properties"][step]
     assert [field.name for field in dataclasses.fields(settings)] == list(schema["properties"])
+
+
+def test_tiles_of_a_model_are_read_with_their_defaults(project: Project) -> None:
+    assert project.load().models[1].tiling is None
+    project.models["small"]["tiling"] = {"overlap": 0.1}
+    assert "key small.tiling: the key 'size' is missing. Write size: with a whole" in project.fault()
+    project.models["small"]["tiling"] = {"size": 1024}
+    assert project.load().models[1].tiling == TilingSettings(1024, 0.2, 0.2)
+
+
+def test_tiles_have_a_field_for_every_key() -> None:
+    keys = load_schema(SCHEMAS, "model")["properties"]["tiling"]["properties"]
+    assert [field.name for field in dataclasses.fields(TilingSettings)] == list(keys)
 
 
 def test_a_model_has_a_field_for_every_key_of_its_entry() -> None:

@@ -15,6 +15,7 @@ from podura.configuration.study import AugmentationSettings, TilingSettings
 from podura.slides import kept_open
 from podura.slides.kept_open import OpenSlides
 from podura.training import tiles as tiles_module
+from podura.training.pictures import contact_sheet
 from podura.training.samples import LabelledImage, TrainingSamples
 from slide_builders import write_pyramid
 
@@ -207,3 +208,22 @@ def test_mosaics_end_with_their_share_of_the_epochs(plates):
     mixed, plain = (samples_of(plates, augmentation=one, epochs=4) for one in (settings, PLAIN))
     same = [torch.equal(mixed.batch(epoch, 0).images, plain.batch(epoch, 0).images) for epoch in (1, 2, 3, 4)]
     assert same == [False, False, True, True]
+
+
+def test_a_contact_sheet_shows_every_sample_with_its_boxes(plates):
+    samples = [one for number in range(5) for one in samples_of(plates, batch_size=1).samples(1, number)]
+    before = [one.pixels.copy() for one in samples]
+    sheet = contact_sheet(samples, [f"SP-{n}" for n in range(9)], columns=3, cell=96)
+    assert sheet.size == (3 * 102 + 6, 2 * 102 + 6)
+    pixels = np.asarray(sheet).astype(int)
+    for place, sample in enumerate(samples):
+        assert np.array_equal(before[place], sample.pixels)
+        y, x = (6 + 102 * n for n in divmod(place, 3))
+        cell = pixels[y : y + 96, x : x + 96]
+        changed = (
+            np.abs(cell[: sample.pixels.shape[0], : sample.pixels.shape[1]] - sample.pixels).max(axis=-1) > 30
+        )
+        for left, top, _, bottom in sample.boxes.round().astype(int):
+            assert changed[top:bottom, left : left + 2].any(), "the edge of a box is drawn"
+        assert changed.any() == bool(len(sample.boxes))
+    assert (pixels[108:, 210:] == 255).all(), "no sixth sample"
