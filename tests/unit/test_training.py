@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -91,6 +92,20 @@ def test_another_seed_shows_the_images_in_another_order(labelled):
     assert len({str(order) for order in orders(1)}) > 1
     for order in orders(1):
         assert sorted(index for batch in order for index in batch) == list(range(6))
+
+
+def test_a_batch_follows_from_its_epoch_and_number_in_any_process(labelled):
+    samples = TrainingSamples(labelled, image_size=64, batch_size=2, augmentation=AUGMENTATION, seed=1)
+    in_order = [batch for epoch in (1, 2) for batch in samples.batches(epoch)]
+    copied = pickle.loads(pickle.dumps(samples))
+    backwards = [copied.batch(epoch, number) for epoch in (2, 1) for number in (2, 1, 0)][::-1]
+    for one, two in zip(in_order, backwards, strict=True):
+        assert torch.equal(one.images, two.images)
+        assert all(torch.equal(*pair) for pair in zip(one.boxes, two.boxes, strict=True))
+        assert all(torch.equal(*pair) for pair in zip(one.labels, two.labels, strict=True))
+    with pytest.raises(IndexError):
+        samples.batch(1, 3)
+    assert len(pickle.dumps(samples)) < 10_000, "images that it keeps stay behind"
 
 
 @pytest.mark.parametrize("detector", DETECTORS)

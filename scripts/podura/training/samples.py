@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,11 @@ class LabelledImage:
 
 
 class TrainingSamples:
-    """Batches of resized, augmented images for one training."""
+    """Batches of resized, augmented images for one training.
+
+    Any batch can be made at any time, in any process: it follows from the seed, the epoch and its number.
+    An object may be pickled; what it keeps in memory stays behind.
+    """
 
     def __init__(
         self,
@@ -68,11 +73,16 @@ class TrainingSamples:
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from number ``start`` on."""
-        for number, indices in enumerate(self.order(epoch)[start:], start=start):
-            turned = bool(generator(self.seed, "turn", epoch, number).random() < 0.5)
-            yield self._batch(epoch, indices, turned)
+        for number in range(start, self.steps_per_epoch):
+            yield self.batch(epoch, number)
 
-    def _batch(self, epoch: int, indices: Sequence[int], turned: bool) -> Batch:
+    def batch(self, epoch: int, number: int) -> Batch:
+        """Return batch ``number`` (from 0) of an epoch (from 1): always the same one for the same seed.
+
+        Raises IndexError for a number that the epoch does not have.
+        """
+        indices = self.order(epoch)[number]
+        turned = bool(generator(self.seed, "turn", epoch, number).random() < 0.5)
         pixels, boxes, labels = [], [], []
         for index in indices:
             image, image_boxes, image_labels = self._resized(index)
@@ -87,6 +97,9 @@ class TrainingSamples:
             boxes.append(torch.from_numpy(changed_boxes.astype(np.float32)))
             labels.append(torch.from_numpy(image_labels))
         return Batch(to_tensor(pixels), tuple(boxes), tuple(labels))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}, "_kept_bytes": 0}
 
     def _resized(self, index: int) -> tuple[Pixels, NDArray[np.float64], NDArray[np.int64]]:
         if index in self._kept:
