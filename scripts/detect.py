@@ -8,8 +8,9 @@ import logging
 from pathlib import Path
 
 from podura import jobs
+from podura.detectors.devices import choose_device
 from podura.detectors.inference import detect_files
-from podura.detectors.weights import choose_device, load_model
+from podura.detectors.weights import load_model
 from podura.tables import DETECTIONS, PART_IMAGES, write_json
 from podura.training.seeds import be_deterministic
 

@@ -98,6 +98,10 @@ class TrainingSamples:
             labels.append(torch.from_numpy(image_labels))
         return Batch(to_tensor(pixels), tuple(boxes), tuple(labels))
 
+    def names(self, epoch: int, number: int) -> list[str]:
+        """Return the names of the images in a batch."""
+        return [self.images[index].image for index in self.order(epoch)[number]]
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}, "_kept_bytes": 0}
 
