@@ -1,4 +1,4 @@
-"""A training that is killed anywhere goes on from its checkpoint and ends with the bytes of an unbroken one."""
+"""A training that is killed anywhere goes on from its checkpoint to the bytes of an unbroken one."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Stepper:
         anew with half as many images at once. Raises NonFiniteLossError, and UserError where not even one
         image fits.
         """
-        torch._foreach_copy_(self._before, self._buffers)
+        _copy(self._before, self._buffers)
         while True:
             try:
                 return self._attempt(batch, step, rate)
@@ -161,7 +161,12 @@ class Stepper:
 
     def _restore_buffers(self) -> None:
         with torch.no_grad():
-            torch._foreach_copy_(self._buffers, self._before)
+            _copy(self._buffers, self._before)
+
+
+def _copy(to: list[Tensor], values: list[Tensor]) -> None:
+    if to:  # many detectors have no buffers
+        torch._foreach_copy_(to, values)
 
 
 def portions(count: int, most: int) -> Iterator[tuple[int, int]]:
