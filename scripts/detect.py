@@ -10,9 +10,10 @@ from pathlib import Path
 
 from podura import jobs
 from podura.configuration.study import TilingSettings
+from podura.detectors.devices import choose_device
 from podura.detectors.inference import DetectionRun, detect_files
 from podura.detectors.journal import Journal
-from podura.detectors.weights import choose_device, load_model
+from podura.detectors.weights import load_model
 from podura.fingerprints import file_digest
 from podura.tables import DETECTIONS, PART_IMAGES, write_json
 from podura.training.seeds import be_deterministic

@@ -8,7 +8,9 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -16,6 +18,7 @@ import yaml
 from podura import jobs
 from podura.annotations.dataset import truth_frame
 from podura.configuration.study import (
+    AUTO_BATCH_SIZE,
     AugmentationSettings,
     ModelSpecification,
     OptimiserSettings,
@@ -24,15 +27,17 @@ from podura.configuration.study import (
 )
 from podura.detectors.catalogue import build_detector
 from podura.detectors.contract import Detector
+from podura.detectors.devices import choose_device, device_name
 from podura.detectors.inference import detect_files
-from podura.detectors.weights import choose_device, initialise, save_model
+from podura.detectors.weights import initialise, save_model
 from podura.errors import UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
 from podura.tables import DETECTIONS, HISTORY, PART_IMAGES, read_json
 from podura.training.labelled import labelled_images
-from podura.training.loop import LoopSettings, Training, TrainingStopped, Validation
+from podura.training.loop import LoopSettings, Trained, Training, TrainingStopped, Validation
+from podura.training.precision import choose_precision
 from podura.training.samples import TrainingSamples
 from podura.training.seeds import be_deterministic, seed_torch
 
@@ -40,18 +45,28 @@ log = logging.getLogger("train")
 
 
 def validation_on(
-    truth: Path, images: Path, species: list[str], model: ModelSpecification, evaluation: dict
+    truth: Path,
+    images: Path,
+    species: list[str],
+    model: ModelSpecification,
+    evaluation: dict,
+    should_stop: Callable[[], bool],
 ) -> Validation:
     """Return the function that scores a detector on the validation part, on the benchmark's own terms."""
     truths = truth_frame(read_json(truth))
     rows = PART_IMAGES.read_csv(images)
     slides = dict(zip(rows["image"], rows["slide"], strict=True))
-    files = [(row.image, Path(row.path), row.slide) for row in rows.itertuples()]
+
+    def files() -> Iterator[tuple[str, Path, str]]:
+        for row in rows.itertuples():
+            if should_stop():
+                raise TrainingStopped("stopped in validation")
+            yield row.image, Path(row.path), row.slide
 
     def validate(detector: Detector) -> tuple[float, float]:
         run = detect_files(
             detector,
-            files,
+            files(),
             image_size=model.image_size,
             score_floor=evaluation["score_floor"],
             max_detections=evaluation["max_detections"],
@@ -63,9 +78,10 @@ def validation_on(
     return validate
 
 
-def checkpoint_seconds(config: Path) -> float:
-    """Read how often to save from the run's configuration: a parameter of the rule would retrain."""
-    return float(yaml.safe_load(config.read_text(encoding="utf-8"))["training"]["checkpoint_seconds"])
+def without_effect(config: Path) -> dict[str, Any]:
+    """Read what changes no weights from the run's configuration: a parameter of the rule would retrain."""
+    training = yaml.safe_load(config.read_text(encoding="utf-8"))["training"]
+    return {key: training[key] for key in ("checkpoint_seconds", "workers")}
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -82,17 +98,27 @@ def main(arguments: argparse.Namespace) -> None:
         **{
             **settings,
             "augmentation": AugmentationSettings(**settings["augmentation"]),
-            "checkpoint_seconds": checkpoint_seconds(arguments.config),
+            **without_effect(arguments.config),
         }
     )
     evaluation, species = json.loads(arguments.evaluation), json.loads(arguments.species)
+    should_stop = jobs.stop_request()
 
     device = choose_device(training.device)
     determinism = be_deterministic(device, training.threads)
+    precision = choose_precision(training.precision, device)
     seed_torch(arguments.seed, "weights")
     detector = build_detector(model.adapter, model.architecture, species)
     start = initialise(detector, model.weights)
-    log.info("%s, seed %d: %s, %s", model.name, arguments.seed, start, determinism)
+    log.info(
+        "%s, seed %d: %s, %s on %s, %s",
+        model.name,
+        arguments.seed,
+        start,
+        precision,
+        device_name(device),
+        determinism,
+    )
 
     images = labelled_images(arguments.train_truth, arguments.train_images, species)
     absent = sorted(set(range(len(species))) - {int(label) for i in images for label in i.labels})
@@ -102,19 +128,32 @@ def main(arguments: argparse.Namespace) -> None:
             f"No training slide shows {names}: it cannot be learnt. Add slides with it, or leave it out "
             "of species.include."
         )
+    automatic = model.batch_size == "auto"
+    wanted = AUTO_BATCH_SIZE if automatic else int(model.batch_size)
     samples = TrainingSamples(
         images,
         image_size=model.image_size,
-        batch_size=model.batch_size,
+        batch_size=wanted,
         augmentation=training.augmentation,
         seed=arguments.seed,
         tiling=model.tiling,
         epochs=model.epochs,
     )
+    if samples.batch_size < wanted:
+        log.warning(
+            "There are not %d images to train on: a step takes %d (batch_size).", wanted, samples.batch_size
+        )
     loop = Training(
         detector,
         samples,
-        validation_on(arguments.validation_truth, arguments.validation_images, species, model, evaluation),
+        validation_on(
+            arguments.validation_truth,
+            arguments.validation_images,
+            species,
+            model,
+            evaluation,
+            should_stop,
+        ),
         LoopSettings(
             epochs=model.epochs,
             optimiser=model.optimiser,
@@ -122,18 +161,22 @@ def main(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             device=device,
             checkpoint_seconds=training.checkpoint_seconds,
+            precision=precision,
+            workers=training.workers,
+            validate_every=training.validate_every,
+            fit_memory=automatic,
         ),
         checkpoint=arguments.output / ".checkpoint" / "state.safetensors",
         identity=identity(arguments),
-        should_stop=jobs.stop_request(),
+        should_stop=should_stop,
     )
     try:
         trained = loop.run()
     except TrainingStopped as stopped:
         log.warning("%s; the next run continues from there.", stopped)
         sys.exit(130)
-    except FloatingPointError as error:
-        raise UserError(f"{model.name}, seed {arguments.seed}: {error}.") from error
+    except UserError as error:
+        raise UserError(f"{model.name}, seed {arguments.seed}: {error}") from error
 
     HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / "history.csv")
     facts = {
@@ -147,21 +190,48 @@ def main(arguments: argparse.Namespace) -> None:
         "species": species,
         "start": start,
         "parameters": detector.parameter_count,
-        "best_epoch": trained.best_epoch,
         "epochs": model.epochs,
-        "steps": trained.steps,
         "training_images": len(images),
         "samples_per_epoch": samples.source.per_epoch,
+        "batch_size": samples.batch_size,
+        "precision": precision,
         "determinism": determinism,
-        "device": str(device),
-        "training_seconds": trained.seconds,
-        "peak_memory_mb": trained.peak_memory_mb,
+        "device": device_name(device),
+        **what_it_took(trained),
         "versions": versions(["torch", "torchvision", "ultralytics", "timm", "numpy"]),
         "machine": machine(),
     }
     save_model(trained.state, facts, arguments.output)
     shutil.rmtree(arguments.output / ".checkpoint", ignore_errors=True)
-    log.info("Kept the weights of epoch %d; %.0f s in all.", trained.best_epoch, trained.seconds)
+    progress = trained.progress
+    log.info(
+        "Kept the weights of epoch %d; %d steps, %d images seen, %.0f s in all.",
+        progress.best_epoch,
+        progress.step,
+        progress.images_seen,
+        progress.seconds,
+    )
+
+
+def what_it_took(trained: Trained) -> dict[str, Any]:
+    """Facts for model.json on the course of a training.
+
+    Trainings are compared by images_seen: a step of one model may count other numbers of images than a
+    step of another.
+    """
+    progress = trained.progress
+    return {
+        "best_epoch": progress.best_epoch,
+        "steps": progress.step,
+        "images_seen": progress.images_seen,
+        "micro_batch": progress.passes.images,
+        "halvings": progress.passes.halvings,
+        "skipped_steps": progress.passes.skipped,
+        "nondeterministic_operations": progress.nondeterministic,
+        "training_seconds": progress.seconds,
+        "peak_memory_mb": progress.peak_memory_mb,
+        "peak_gpu_memory_mb": progress.peak_gpu_memory_mb,
+    }
 
 
 def identity(arguments: argparse.Namespace) -> str:

@@ -242,13 +242,16 @@ def _history(generator: np.random.Generator, n_epochs: int) -> pd.DataFrame:
             {
                 "epoch": epochs,
                 "step": epochs * 20,
+                "images_seen": epochs * 80,
                 "loss": 2.5 * np.exp(-epochs / 5) + 0.4,
                 "loss_parts": "box=0.2;class=0.3",
                 "learning_rate": 0.001,
+                "micro_batch": 4,
                 "validation_map50": np.clip(value * 1.25, 0, 1),
                 "validation_map50_95": np.clip(value, 0, 1),
                 "kept": value >= best,
                 "seconds": 7.5,
+                "validation_seconds": 1.5,
                 "images_per_second": 4.2,
                 "peak_memory_mb": 800.0,
             }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import itertools
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +20,9 @@ import psutil
 from podura.errors import UserError
 
 log = logging.getLogger(__name__)
+
+#: What this process holds until it ends.
+_CLAIMS: list[socket.socket] = []
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -82,3 +88,28 @@ def stop_request() -> Callable[[], bool]:
         return bool(state["stop"])
 
     return requested
+
+
+def claim_slot(names: Sequence[str]) -> tuple[int, int]:
+    """Claim one of the named things of this machine, such as its GPUs, for this process until it ends.
+
+    Returns its index in ``names`` and how many other processes hold it: 0 where one was free, else that of
+    the least used. The claim is a name of the kernel's (an abstract Unix socket), which it frees when the
+    process is gone, however it ended; no file is written, and all users of the machine see it. Where the
+    system has no such names (not Linux) nothing is coordinated: always the first.
+    """
+    if sys.platform != "linux" or not names:
+        return 0, 0
+    for others in itertools.count():
+        for index, name in enumerate(names):
+            claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                claim.bind(f"\0podura-{name}-{others}")
+            except OSError as error:
+                claim.close()
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                _CLAIMS.append(claim)
+                return index, others
+    raise AssertionError("an endless count has no end")

@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 
 from podura.detectors.catalogue import build_detector
 from podura.detectors.contract import Batch, clip_and_cap
+from podura.detectors.devices import choose_device
 from podura.detectors.inference import detect_files, detect_pixels
 from podura.detectors.preprocessing import resize, to_tensor
-from podura.detectors.weights import choose_device, initialise, load_model, save_model
+from podura.detectors.weights import initialise, load_model, save_model
 from podura.errors import UserError
 from podura.training.seeds import seed_torch
 

@@ -159,13 +159,6 @@ def test_without_validation_truth_the_last_weights_are_kept(labelled, tmp_path):
     assert trained.best_epoch == 2
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step(labelled, tmp_path):
-    broken = training(labelled, tmp_path)
-    broken.detector.loss = lambda batch: {"box": torch.tensor(float("nan"))}
-    with pytest.raises(FloatingPointError, match="step 1"):
-        broken.run()
-
-
 def test_it_learns(labelled, tmp_path):
     trained = training(labelled, tmp_path, epochs=12).run()
     assert trained.history[-1]["loss"] < 0.8 * trained.history[0]["loss"]
@@ -195,5 +188,5 @@ def test_the_average_follows_the_weights_with_its_decay():
         model.weight.fill_(0.0)
         average = WeightAverage(model, decay=0.5)
         model.weight.fill_(1.0)
-        average.update(model, step=1000)
+        average.update(step=1000)
     assert average.state["weight"].item() == pytest.approx(0.5)

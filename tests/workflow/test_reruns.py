@@ -121,10 +121,15 @@ def test_a_new_seed_trains_only_itself(study):
     assert jobs["control"] == 2
 
 
-def test_saving_more_often_retrains_nothing(study):
-    replace(study / TINY, "threads: 1", "threads: 1\n  checkpoint_seconds: 5")
+def test_saving_more_often_and_more_workers_retrain_nothing(study):
+    replace(study / TINY, "threads: 1", "threads: 1\n  checkpoint_seconds: 5\n  workers: 3")
     jobs = planned(study)
     assert "train" not in jobs
+
+
+def test_another_precision_trains_every_model_anew(study):
+    replace(study / TINY, "threads: 1", "threads: 1\n  precision: bfloat16")
+    assert planned(study)["train"] == 4
 
 
 def test_another_threshold_of_leakage_searches_again_and_trains_nothing(study):

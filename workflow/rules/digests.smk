@@ -25,8 +25,10 @@ def starting_weights(wildcards):
 
 
 def training_section():
-    """How to train, without how often to save: that changes no result."""
-    return as_json({**asdict(STUDY.training), "checkpoint_seconds": None})
+    """How to train, without what changes no result: how often to save, and who makes the batches."""
+    return as_json(
+        {**asdict(STUDY.training), "checkpoint_seconds": None, "workers": None}
+    )
 
 
 def annotation_files():

@@ -29,14 +29,14 @@ rule train:
         model="|".join(MODELS),
     conda:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
-    threads: STUDY.training.threads
+    threads: STUDY.training.threads + STUDY.training.workers
     resources:
         # Measured: 1.2 GB (YOLOv5n) to 1.9 GB (Faster R-CNN) at 320 px and four images a batch.
-        mem_mb=2000,
+        mem_mb=2000 + 500 * STUDY.training.workers,
         runtime=24 * 60,
         gpu=gpus(),
     params:
-        # For how often to save, which changes no result.
+        # For how often to save and who makes batches, which change no result.
         config=RUN_CONFIG,
         script=script("train.py"),
         code=lambda wildcards: code_of_model("train.py", wildcards.model),

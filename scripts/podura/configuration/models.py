@@ -97,6 +97,8 @@ def _specification(name: str, entry: Mapping[str, Any]) -> ModelSpecification:
         learning_rate=float(entry["optimiser"]["learning_rate"]),
         weight_decay=float(entry["optimiser"]["weight_decay"]),
         warmup=float(entry["optimiser"]["warmup"]),
+        clip=float(entry["optimiser"]["clip"]),
+        backbone_share=float(entry["optimiser"]["backbone_share"]),
     )
     return ModelSpecification(
         name=name,

@@ -67,6 +67,9 @@ def training_settings(values: Mapping[str, Any]) -> TrainingSettings:
     return TrainingSettings(
         device=values["device"],
         threads=values["threads"],
+        workers=values["workers"],
+        precision=values["precision"],
+        validate_every=values["validate_every"],
         checkpoint_seconds=float(values["checkpoint_seconds"]),
         augmentation=AugmentationSettings(
             flips=augmentation["flips"],

@@ -128,14 +128,24 @@ class SplitSettings:
     fractions: Mapping[str, float]
 
 
+#: Images in one step of training where the models table leaves the batch size to Podura.
+AUTO_BATCH_SIZE = 16
+
+
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """``warmup`` is the share of all steps in which the learning rate rises to its value."""
+    """``warmup`` is the share of all steps in which the learning rate rises to its value.
+
+    ``clip`` is the greatest length of the gradient, ``backbone_share`` the rate of a pre-trained backbone
+    relative to the rest.
+    """
 
     name: str
     learning_rate: float
     weight_decay: float
     warmup: float
+    clip: float = 10.0
+    backbone_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,8 @@ class ModelSpecification:
     ``image_size`` is the longer side in pixels of the image, or of the tile, as the detector sees it.
     Without ``tiling`` images are seen whole. ``weights`` is
     imagenet, none, or the path of a .safetensors file from the folder that Podura runs in.
-    ``parameters`` is how many the model has with ten species, for information.
+    ``batch_size`` is a number, or "auto" for ``AUTO_BATCH_SIZE`` with as many images at once as fit into
+    memory. ``parameters`` is how many the model has with ten species, for information.
     """
 
     name: str
@@ -168,7 +179,7 @@ class ModelSpecification:
     tiling: TilingSettings | None
     weights: str
     epochs: int
-    batch_size: int
+    batch_size: int | str
     optimiser: OptimiserSettings
     average_decay: float
     parameters: int | None
@@ -200,10 +211,17 @@ class AugmentationSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How every detector is trained."""
+    """How every detector is trained.
+
+    ``workers`` is the number of processes that make batches, ``validate_every`` the epochs from one
+    validation to the next.
+    """
 
     device: str
     threads: int
+    workers: int
+    precision: str
+    validate_every: int
     checkpoint_seconds: float
     augmentation: AugmentationSettings
 

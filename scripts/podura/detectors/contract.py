@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,6 +76,10 @@ class Detector(nn.Module, ABC):
         Raises LookupError where there are none to be had without a download.
         """
         raise LookupError(f"{type(self).__name__} has no ImageNet weights here")
+
+    def backbone_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters that pre-trained weights fill: they may learn at a lower rate."""
+        return ()
 
     @property
     def parameter_count(self) -> int:

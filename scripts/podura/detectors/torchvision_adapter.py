@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,10 @@ class FasterRCNNDetector(Detector):
             )
             for found, size in zip(self.model(list(images)), sizes, strict=True)
         ]
+
+    def backbone_parameters(self) -> Iterable[nn.Parameter]:
+        body: nn.Module = self.model.backbone.body
+        return body.parameters()
 
     def load_imagenet(self) -> None:
         load_lite0_imagenet(self.model.backbone.body)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -99,19 +98,3 @@ def load_model(folder: Path) -> tuple[Detector, dict[str, Any]]:
     detector = build_detector(facts["adapter"], facts["architecture"], facts["species"])
     detector.load_state_dict(load_tensors(folder / WEIGHTS_FILE))
     return detector.eval(), facts
-
-
-def choose_device(wanted: str) -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``mps`` into a device; UserError where it is not there."""
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if wanted == "auto":
-        return torch.device(next(name for name, there in present.items() if there))
-    if not present.get(wanted, False):
-        raise UserError(
-            f"training.device: this machine has no '{wanted}' that PyTorch can use. Write auto or cpu."
-        )
-    return torch.device(wanted)

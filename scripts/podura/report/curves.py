@@ -184,8 +184,11 @@ def _learning_panels(upper: Axes, lower: Axes, runs: Sequence[pd.DataFrame], sty
     color = style.color if style.distinct else MUTED
     for history in runs:
         epochs = history["epoch"].astype(float)
-        upper.plot(epochs, history["validation_map50"].astype(float), "--", color=color, lw=0.9)
-        upper.plot(epochs, history["validation_map50_95"].astype(float), color=color, lw=1.3)
+        # Not every epoch need be validated: lines go from one that was to the next.
+        for column, dashes, width in (("validation_map50", "--", 0.9), ("validation_map50_95", "-", 1.3)):
+            judged = history[column].notna()
+            values = history.loc[judged, column].astype(float)
+            upper.plot(epochs[judged], values, dashes, color=color, lw=width)
         lower.plot(epochs, history["loss"].astype(float), color=color, lw=1.3)
         kept = history[history["kept"].fillna(False).astype(bool)].tail(1)
         upper.plot(

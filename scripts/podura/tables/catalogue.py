@@ -194,15 +194,24 @@ HISTORY = Table(
     (
         Column("epoch", "integer", "epoch, from 1"),
         Column("step", "integer", "optimiser steps done"),
-        Column("loss", "number", "mean loss of the epoch"),
+        Column("images_seen", "integer", "images that these steps counted, by which trainings are compared"),
+        Column("loss", "number", "mean loss of the epoch", optional=True),
         Column("loss_parts", "string", "mean of each part of the loss, as name=value, separated by ;"),
         Column("learning_rate", "number", "learning rate at the end of the epoch"),
-        Column("validation_map50", "number", "mAP at IoU 0.5 on validation, averaged weights"),
-        Column("validation_map50_95", "number", "mAP at IoU 0.50:0.95 on validation, averaged weights"),
+        Column("micro_batch", "integer", "images that passed at once; the gradients of a step are added up"),
+        Column("validation_map50", "number", "mAP at IoU 0.5 on validation, averaged weights", optional=True),
+        Column(
+            "validation_map50_95",
+            "number",
+            "mAP at IoU 0.50:0.95 on validation, averaged weights",
+            optional=True,
+        ),
         Column("kept", "boolean", "whether this epoch's weights are the best so far"),
         Column("seconds", "number", "time of the epoch without validation", "s"),
+        Column("validation_seconds", "number", "time of the validation", "s"),
         Column("images_per_second", "number", "training speed", "1/s"),
-        Column("peak_memory_mb", "number", "peak resident memory so far", "MB"),
+        Column("peak_memory_mb", "number", "peak resident memory so far, with the loader processes", "MB"),
+        Column("peak_gpu_memory_mb", "number", "peak memory on the GPU so far", "MB", optional=True),
     ),
 )
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import resource
-import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from torch import Tensor
 
 from podura.configuration.study import OptimiserSettings
 from podura.detectors.contract import Batch, Detector
+from podura.errors import UserError
 from podura.training.averaging import WeightAverage
 from podura.training.checkpoint import (
     load_checkpoint,
@@ -29,16 +27,22 @@ from podura.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+from podura.training.loading import BatchLoader, LoaderEndedError
+from podura.training.memory import fast_layout, fitting_images, peak_gpu_memory_mb, peak_memory_mb
+from podura.training.progress import Progress, Stopwatch
 from podura.training.samples import TrainingSamples
-from podura.training.schedule import learning_rate, make_optimiser
-from podura.training.seeds import seed_torch
+from podura.training.schedule import learning_rate
+from podura.training.seeds import noting_nondeterminism
+from podura.training.stepping import NonFiniteLossError, Stepper
 
 log = logging.getLogger(__name__)
 
-#: Gives (mAP50, mAP50:95) of a detector on the validation part; NaN where there is no truth.
+#: Gives (mAP50, mAP50:95) of a detector on the validation part; NaN where there is no truth. May raise
+#: TrainingStopped where it is asked to stop before it is through.
 Validation = Callable[[Detector], tuple[float, float]]
 
-_LARGEST_GRADIENT = 10.0
+#: How long a signal may take to all processes of a job after it reached the first.
+_SIGNAL_SECONDS = 2.0
 
 
 class TrainingStopped(Exception):
@@ -47,7 +51,12 @@ class TrainingStopped(Exception):
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How long and how a detector is trained."""
+    """How long and how a detector is trained.
+
+    precision: float32, bfloat16 or float16. workers: processes that make batches; 0 for none.
+    validate_every: epochs from one validation to the next. fit_memory: find out before the first step
+    how many images fit into memory at once; otherwise a whole batch is tried.
+    """
 
     epochs: int
     optimiser: OptimiserSettings
@@ -55,33 +64,26 @@ class LoopSettings:
     seed: int
     device: torch.device
     checkpoint_seconds: float
-
-
-@dataclass
-class Progress:
-    """Where the loop stands; all of it goes into a checkpoint."""
-
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    epoch_seconds: float = 0.0
-    best: float = -1.0
-    best_epoch: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    precision: str = "float32"
+    workers: int = 0
+    validate_every: int = 1
+    fit_memory: bool = False
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The chosen weights, the learning curve, and what the training took."""
+    """The chosen weights, and where the training stood at its end."""
 
     state: dict[str, Tensor]
-    history: list[dict[str, Any]]
-    best_epoch: int
-    steps: int
-    seconds: float
-    peak_memory_mb: float
+    progress: Progress
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return self.progress.history
+
+    @property
+    def best_epoch(self) -> int:
+        return self.progress.best_epoch
 
 
 class Training:
@@ -98,152 +100,158 @@ class Training:
         identity: str,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.detector = detector.to(settings.device)
+        self.detector = detector.to(settings.device).to(memory_format=fast_layout(settings.device))
         self.samples, self.validate, self.settings = samples, validate, settings
         self.checkpoint, self.identity, self.should_stop = checkpoint, identity, should_stop
         self.steps = settings.epochs * samples.steps_per_epoch
-        self.optimiser = make_optimiser(detector, settings.optimiser)
-        self.average = WeightAverage(detector, settings.average_decay)
+        self.stepper = Stepper(
+            self.detector,
+            settings.optimiser,
+            seed=settings.seed,
+            device=settings.device,
+            precision=settings.precision,
+        )
+        self.average = WeightAverage(self.detector, settings.average_decay)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
 
     def run(self) -> Trained:
         """Train to the end, from the last checkpoint where there is one.
 
-        Raises TrainingStopped when asked to stop, FloatingPointError on a loss that is not finite.
+        Raises TrainingStopped when asked to stop, UserError on a loss that is not finite, on an image that
+        cannot be read and where memory is not enough for one image.
         """
         self._resume()
-        self._saved = self._clock = time.monotonic()
-        while self.progress.epoch <= self.settings.epochs:
-            self._finish_epoch()
-        return Trained(
-            state={name: tensor.cpu() for name, tensor in self.best.items()},
-            history=self.progress.history,
-            best_epoch=self.progress.best_epoch,
-            steps=self.progress.step,
-            seconds=self.progress.seconds,
-            peak_memory_mb=peak_memory_mb(),
-        )
+        progress = self.progress
+        with (
+            noting_nondeterminism(progress.nondeterministic),
+            BatchLoader(self.samples, self._places(), self.settings.workers) as loader,
+        ):
+            if not progress.passes.images:
+                progress.passes.images = self._images_at_once()
+            self._saved, self._clock = time.monotonic(), Stopwatch()
+            batches = iter(loader)
+            while progress.epoch <= self.settings.epochs:
+                self._finish_epoch(batches, loader)
+        return Trained({name: tensor.clone() for name, tensor in self.best.items()}, progress)
 
-    def _finish_epoch(self) -> None:
+    def _places(self) -> Iterator[tuple[int, int]]:
+        start = self.progress.batch
+        for epoch in range(self.progress.epoch, self.settings.epochs + 1):
+            yield from ((epoch, number) for number in range(start, self.samples.steps_per_epoch))
+            start = 0
+
+    def _images_at_once(self) -> int:
+        if not self.settings.fit_memory:
+            return self.samples.batch_size
+        batch = self.samples.batch(1, 0)
+        found = fitting_images(self.detector, batch, self.settings.precision, self.settings.device)
+        log.info("Of %d images in a step %d pass at once.", self.samples.batch_size, found)
+        return found
+
+    def _finish_epoch(self, batches: Iterator[Batch], loader: BatchLoader) -> None:
         progress = self.progress
         self.detector.train()
-        for batch in self.samples.batches(progress.epoch, start=progress.batch):
-            self._step(batch.to(self.settings.device))
-            progress.batch += 1
-            self._tick(training=True)
+        while progress.batch < self.samples.steps_per_epoch:
+            self._step(self._next(batches))
+            self._clock.lap(progress, training=True)
             self._save_if_due()
-        self._validate()
-        progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
-        progress.epoch_seconds = 0.0
+        progress.note_memory(
+            peak_memory_mb() + loader.peak_memory_mb, peak_gpu_memory_mb(self.settings.device)
+        )
+        rate = learning_rate(progress.step - 1, self.steps, self.settings.optimiser)
+        due = progress.epoch % self.settings.validate_every == 0 or progress.epoch == self.settings.epochs
+        scores = self._validated() if due else None
+        kept = scores is not None and self._keep_if_better(scores[1])
+        progress.note_memory(peak_memory_mb() + loader.peak_memory_mb, None)
+        progress.close_epoch(epochs=self.settings.epochs, rate=rate, scores=scores, kept=kept)
         self._save_if_due()
 
-    def _step(self, batch: Batch) -> None:
-        progress, settings = self.progress, self.settings
-        # Frameworks draw from torch's global generator (which proposals to train on, drop-out).
-        seed_torch(settings.seed, "step", progress.step)
-        rate = learning_rate(progress.step, self.steps, settings.optimiser)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        parts = self.detector.loss(batch)
-        loss = torch.stack(list(parts.values())).sum()
-        if not math.isfinite(loss.item()):
-            values = ", ".join(f"{name} {part.item():g}" for name, part in parts.items())
-            raise FloatingPointError(
-                f"the loss is not finite at step {progress.step + 1} ({values}); "
-                "a lower optimiser.learning_rate usually helps"
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), _LARGEST_GRADIENT)
-        self.optimiser.step()
-        progress.step += 1
-        self.average.update(self.detector, progress.step)
-        sums = defaultdict(float, progress.sums)
-        for name, part in parts.items():
-            sums[name] += part.item()
-        progress.sums = dict(sums)
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        try:
+            return next(batches)
+        except LoaderEndedError as error:
+            # A signal to the whole job ends the loaders, too, and may reach them first.
+            until = time.monotonic() + _SIGNAL_SECONDS
+            while time.monotonic() < until:
+                if self.should_stop():
+                    self._stop()
+                time.sleep(0.05)
+            raise UserError(f"{error}.") from error
 
-    def _validate(self) -> None:
-        progress, steps = self.progress, self.samples.steps_per_epoch
+    def _step(self, batch: Batch) -> None:
+        progress = self.progress
+        rate = learning_rate(progress.step, self.steps, self.settings.optimiser)
+        try:
+            parts = self.stepper.step(batch, progress.step, rate)
+        except NonFiniteLossError as error:
+            self._save()
+            names = ", ".join(self.samples.names(progress.epoch, progress.batch))
+            raise UserError(
+                f"the loss is not finite at step {progress.step + 1} of {self.steps} ({error}). The images "
+                f"of this step: {names}. Look at their boxes; if they are right, a lower "
+                "optimiser.learning_rate or optimiser.clip, or training.precision: float32 usually helps."
+            ) from error
+        progress.add(parts, len(batch.boxes))
+        if parts is not None:
+            self.average.update(progress.step)
+
+    def _validated(self) -> tuple[float, float]:
         averaged = copy.deepcopy(self.detector)
         averaged.load_state_dict(self.average.state)
-        map50, map50_95 = self.validate(averaged.eval())
-        self._tick(training=False)
-        # A validation part without truth cannot choose: the last weights are kept then.
-        kept = not map50_95 <= progress.best
-        if kept:
-            progress.best = -1.0 if math.isnan(map50_95) else map50_95
-            progress.best_epoch = progress.epoch
-            self.best = {name: tensor.clone() for name, tensor in self.average.state.items()}
-        means = {name: total / steps for name, total in progress.sums.items()}
-        speed = steps * self.samples.batch_size / max(progress.epoch_seconds, 1e-9)
-        progress.history.append(
-            {
-                "epoch": progress.epoch,
-                "step": progress.step,
-                "loss": sum(means.values()),
-                "loss_parts": ";".join(f"{name}={value:.6g}" for name, value in means.items()),
-                "learning_rate": self.optimiser.param_groups[0]["lr"],
-                "validation_map50": map50,
-                "validation_map50_95": map50_95,
-                "kept": kept,
-                "seconds": progress.epoch_seconds,
-                "images_per_second": speed,
-                "peak_memory_mb": peak_memory_mb(),
-            }
-        )
-        log.info(
-            "epoch %d of %d: loss %.3f, validation mAP50 %.3f, mAP50:95 %.3f%s, %.1f images/s",
-            progress.epoch,
-            self.settings.epochs,
-            sum(means.values()),
-            map50,
-            map50_95,
-            " (best so far)" if kept else "",
-            speed,
-        )
+        try:
+            scores = self.validate(averaged.eval())
+        except TrainingStopped:
+            self._stop()
+        self._clock.lap(self.progress, training=False)
+        return scores
 
-    def _tick(self, *, training: bool) -> None:
-        now = time.monotonic()
-        self.progress.seconds += now - self._clock
-        if training:
-            self.progress.epoch_seconds += now - self._clock
-        self._clock = now
+    def _keep_if_better(self, map50_95: float) -> bool:
+        """Keep the averaged weights if they are the best so far."""
+        progress = self.progress
+        # A validation part without truth cannot choose: the last weights are kept then.
+        if map50_95 <= progress.best:
+            return False
+        if math.isnan(map50_95):
+            log.warning("No truth in the part validation: it cannot choose, and the last epoch is kept.")
+        progress.best = -1.0 if math.isnan(map50_95) else map50_95
+        progress.best_epoch = progress.epoch
+        self.best = {name: tensor.to("cpu", copy=True) for name, tensor in self.average.state.items()}
+        return True
 
     def _save_if_due(self) -> None:
-        stop = self.should_stop()
-        if not stop and time.monotonic() - self._saved < self.settings.checkpoint_seconds:
-            return
+        if self.should_stop():
+            self._stop()
+        if time.monotonic() - self._saved >= self.settings.checkpoint_seconds:
+            self._save()
+
+    def _stop(self) -> None:
+        self._save()
+        raise TrainingStopped(f"stopped after step {self.progress.step} of {self.steps}")
+
+    def _save(self) -> None:
         save_checkpoint(
             self.checkpoint,
             {
                 "model": self.detector.state_dict(),
                 "average": self.average.state,
                 "best": self.best,
-                "optimiser": optimiser_tensors(self.optimiser),
+                "optimiser": optimiser_tensors(self.stepper.optimiser),
             },
-            asdict(self.progress),
+            self.progress.as_dict(),
             self.identity,
         )
         self._saved = time.monotonic()
-        if stop:
-            raise TrainingStopped(f"stopped after step {self.progress.step} of {self.steps}")
 
     def _resume(self) -> None:
+        self.stepper.restore(self.progress.passes)
         found = load_checkpoint(self.checkpoint, self.identity)
         if found is None:
             return
         self.detector.load_state_dict(found.section("model"))
-        device = self.settings.device
-        self.average.state = {n: t.to(device) for n, t in found.section("average").items()}
-        self.best = {n: t.to(device) for n, t in found.section("best").items()}
-        restore_optimiser(self.optimiser, found.section("optimiser"))
-        self.progress = Progress(**found.progress)
+        self.average.restore(found.section("average"))
+        self.best = found.section("best")
+        restore_optimiser(self.stepper.optimiser, found.section("optimiser"))
+        self.progress = Progress.of(found.progress)
+        self.stepper.restore(self.progress.passes)
         log.info("Continuing after step %d of %d.", self.progress.step, self.steps)
-
-
-def peak_memory_mb() -> float:
-    """Peak resident memory of this process so far, in MB (10^6 bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -116,3 +116,7 @@ class TrainingSamples:
             for other in self.source.companions(epoch, mixing)
         ]
         return mosaic([sample, *others], mixing)
+
+    def names(self, epoch: int, number: int) -> list[str]:
+        """Return the names of the images in a batch."""
+        return [self.source.image_of(index).image for index in self.order(epoch)[number]]

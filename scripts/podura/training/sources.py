@@ -51,6 +51,10 @@ class Source(Protocol):
         """Return a sample, resized but not augmented; its pixels must not be written to."""
         ...
 
+    def image_of(self, index: int) -> LabelledImage:
+        """Return the image that a sample shows, or shows a part of."""
+        ...
+
     def companions(self, epoch: int, chance: Generator) -> list[int]:
         """Draw the numbers of the other samples of a mosaic."""
         ...
@@ -70,6 +74,9 @@ class ImageSource:
 
     def order(self, epoch: int) -> list[int]:
         return generator(self.seed, "order", epoch).permutation(len(self.images)).tolist()
+
+    def image_of(self, index: int) -> LabelledImage:
+        return self.images[index]
 
     def companions(self, epoch: int, chance: Generator) -> list[int]:
         return chance.integers(len(self.images), size=COMPANIONS).tolist()

@@ -87,6 +87,9 @@ class TileSource:
             held += self._held[image]
         return order + chance.permutation(together).tolist()
 
+    def image_of(self, index: int) -> LabelledImage:
+        return self.images[self._places[index].image]
+
     def companions(self, epoch: int, chance: Generator) -> list[int]:
         known = self._full if len(self._full) else self._empty
         return chance.choice(known, COMPANIONS).tolist()
