@@ -17,6 +17,7 @@ from torchvision.models.detection.image_list import ImageList
 from podura.detectors import torchvision_families as families
 from podura.detectors.contract import Batch, Detector, ImageDetections, clip_and_cap
 from podura.detectors.torchvision_lite0 import Lite0Pyramid, load_lite0_imagenet
+from podura.detectors.torchvision_pooling import GatheringRoIAlign
 from podura.detectors.torchvision_single_shot import single_shot_loss
 
 #: The cap is applied after boxes are clipped to the image, so torchvision must not apply it before.
@@ -24,6 +25,8 @@ _NO_CAP = 1 << 30
 #: Candidates a level (or species) before suppression, for each detection that the caller may want.
 #: Several anchors see each animal; with fewer, those of a dense image would be cut off in secret.
 _CANDIDATES = 10
+#: The same of proposals, each of which costs a pass of the second stage.
+_PROPOSALS = 4
 
 
 class _AsGiven(nn.Module):
@@ -63,7 +66,7 @@ class TorchvisionDetector(Detector):
 
     #: Label of the first species; torchvision's classifiers by softmax keep 0 for the background.
     first_label = 0
-    #: Layers whose size depends on the classes; they are never taken from COCO's.
+    #: Layers that tell classes; they are never taken from COCO's, even where their shapes fit.
     class_layers: tuple[str, ...]
     backbone_held: Tensor
 
@@ -185,12 +188,25 @@ class FasterRCNNDetector(TorchvisionDetector):
     first_label = 1
     class_layers = ("roi_heads.box_predictor.",)
 
+    def __init__(
+        self,
+        species: Sequence[str],
+        build: Callable[[int], nn.Module],
+        pretraining: families.Pretraining,
+    ) -> None:
+        super().__init__(species, build, pretraining)
+        pool = self.model.roi_heads.box_roi_pool
+        self.model.roi_heads.box_roi_pool = GatheringRoIAlign(
+            pool.featmap_names, pool.output_size, pool.sampling_ratio
+        )
+
     def _set_terms(self, threshold: float, max_detections: int) -> None:
         heads, proposals = self.model.roi_heads, self.model.rpn
         heads.score_thresh, heads.detections_per_img = threshold, _NO_CAP
-        # Every detection needs a proposal: a cap below this many would be one in secret.
-        proposals._pre_nms_top_n["testing"] = max(1000, 4 * max_detections)
-        proposals._post_nms_top_n["testing"] = max(500, 2 * max_detections)
+        # Every detection needs a proposal, and levels of the pyramid propose the same animal again: with
+        # as many proposals as detections, some animals of a dense image would be cut off in secret.
+        for limits in (proposals._pre_nms_top_n, proposals._post_nms_top_n):
+            limits["testing"] = max(1000, _PROPOSALS * max_detections)
 
 
 class DenseDetector(TorchvisionDetector):

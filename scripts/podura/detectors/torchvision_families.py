@@ -8,7 +8,7 @@ name and shape. Two liberties are taken with SSD, which torchvision ties to one 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -78,9 +78,7 @@ def _vgg(name: str) -> str:
 
 _RESNET_STEM = tuple(f"backbone.body.{part}." for part in ("conv1", "bn1", "layer1"))
 _RESNET = Pretraining(_resnet, coco=True, held=_RESNET_STEM, norms_held=True)
-_RESNET_OLD = Pretraining(
-    _resnet, coco=True, coco_without_epsilon=True, held=_RESNET_STEM, norms_held=True
-)
+_RESNET_OLD = Pretraining(_resnet, coco=True, coco_without_epsilon=True, held=_RESNET_STEM, norms_held=True)
 _MOBILENET = Pretraining(
     _mobilenet, coco=True, held=tuple(f"backbone.body.{block}." for block in range(7)), norms_held=True
 )
@@ -179,7 +177,9 @@ def _room_for_kernel(convolution: nn.Module, inputs: tuple[Tensor, ...]) -> tupl
     """Pad a map that is smaller than the kernel of an unpadded convolution: the image is small or narrow."""
     assert isinstance(convolution, nn.Conv2d)
     (values,) = inputs
-    lacking = [max(0, side - have) for side, have in zip(convolution.kernel_size, values.shape[-2:], strict=True)]
+    lacking = [
+        max(0, side - have) for side, have in zip(convolution.kernel_size, values.shape[-2:], strict=True)
+    ]
     return (nn.functional.pad(values, (0, lacking[1], 0, lacking[0])),) if any(lacking) else inputs
 
 
