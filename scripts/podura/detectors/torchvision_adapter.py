@@ -84,7 +84,7 @@ class TorchvisionDetector(Detector):
             self.register_buffer("backbone_held", torch.tensor(False))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the parts of the loss. Boxes without width or height, which torchvision refuses, are left out."""
+        """See the contract. Boxes without width or height, which torchvision refuses, are left out."""
         targets = []
         for boxes, labels in zip(batch.boxes, batch.labels, strict=True):
             real = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)

@@ -30,7 +30,7 @@ class GatheringRoIAlign(MultiScaleRoIAlign):
         return pooled.view(-1, *self.output_size, table.shape[1]).permute(0, 3, 1, 2)
 
     def _rows(self, maps: list[Tensor], boxes: list[Tensor], scales: list[float]) -> tuple[Tensor, Tensor]:
-        """Return for each bin (boxes × height × width) the rows that it sums (bins, 16), and their weights."""
+        """Return for each bin (boxes × height × width) the rows (bins, 16) that it sums, and weights."""
         level = self.map_levels(boxes)
         image = torch.cat([torch.full((len(own),), number) for number, own in enumerate(boxes)])
         heights, widths = (torch.tensor([values.shape[axis] for values in maps]) for axis in (2, 3))
