@@ -227,11 +227,12 @@ def main() -> None:
         speeds = [statistics.median(column) for column in zip(*pairs, strict=True)]
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
             peaks = [pool.apply(memory, (name, which)) for which in ("podura", "torchvision")]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} epochs"
         print(
             f"{name} at {MODELS[name][0]} px, batch {MODELS[name][1]}: "
-            f"Podura {speeds[0]:.2f}, torchvision {speeds[1]:.2f} images/s; ratio "
-            f"{statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} epochs); memory {peaks[0]:.0f} and {peaks[1]:.0f} MB",
+            f"Podura {speeds[0]:.2f}, torchvision {speeds[1]:.2f} images/s; "
+            f"ratio {statistics.median(ratios):.2f} ({spread}); "
+            f"memory {peaks[0]:.0f} and {peaks[1]:.0f} MB",
             flush=True,
         )
 
