@@ -10,7 +10,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo test lint format starter lock test-slow benchmarks clean-demo
+.PHONY: install demo test lint format starter lock test-slow test-models benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -26,10 +26,14 @@ demo: $(INSTALLED)
 	@$(SNAKEMAKE) --quiet reason
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not models" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# Every detector of config/models.yaml, in under half an hour on two cores.
+test-models: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m models -n 2 tests/models
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

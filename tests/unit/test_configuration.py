@@ -484,7 +484,7 @@ def test_a_table_without_species_is_told(project: Project) -> None:
         ("learning_rate", 0.1, "It belongs at optimiser.learning_rate."),
         ("adapter", "torchvison", "Is 'torchvision' meant? Write torchvision or ultralytics."),
         ("architecture", "fasterrcnn_lite", "Is 'fasterrcnn_lite0' meant?"),
-        ("architecture", "yolov5n", "'yolov5n' is not possible. Write fasterrcnn_lite0."),
+        ("architecture", "yolov5n", "'yolov5n' is not possible. Write fasterrcnn_lite0,"),
         ("image_size", 300, "300 is not a multiple of 32. Write a whole number at least 32, a multiple"),
         ("image_size", 0, "0 is less than 32"),
         ("tiling", 1024, "1024 is not a group of keys. Write the keys size, overlap, empty_share, indented"),

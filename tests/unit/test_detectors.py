@@ -1,4 +1,4 @@
-"""Both adapters behind the one contract: they build, learn, save, load and detect, and pickle nothing."""
+"""All adapters behind the one contract: they build, learn, save, load and detect, and pickle nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ from podura.errors import UserError
 from podura.training.seeds import seed_torch
 
 SPECIES = ["CER-DEN", "ISO-MIN", "LEP-CYA"]
-DETECTORS = [("torchvision", "fasterrcnn_lite0"), ("ultralytics", "yolov5n")]
+DETECTORS = [
+    ("torchvision", "fasterrcnn_lite0"),
+    ("torchvision", "retinanet_lite0"),
+    ("torchvision", "ssdlite320_mobilenet_v3_large"),
+    ("ultralytics", "yolov5n"),
+]
 
 
 def batch_of_squares() -> Batch:
@@ -43,7 +48,7 @@ class TestContract:
         seed_torch(1)
         detector = build_detector(adapter, architecture, SPECIES).train()
         parts = detector.loss(batch_of_squares())
-        assert len(parts) >= 3
+        assert len(parts) >= 2
         total = torch.stack(list(parts.values())).sum()
         assert torch.isfinite(total)
         total.backward()

@@ -71,10 +71,12 @@ def test_imports_run_downwards_only(path):
 
 def test_an_adapter_imports_no_other_framework():
     frameworks = {"ultralytics", "transformers", "timm"}
-    own = {"torchvision_adapter.py": {"timm"}, "ultralytics_adapter.py": {"ultralytics"}}
-    for name, allowed in own.items():
-        found = {module.split(".")[0] for module in imported(LIBRARY / "detectors" / name)}
-        assert found & frameworks <= allowed
+    own = {"torchvision": {"timm"}, "ultralytics": {"ultralytics"}, "transformers": {"transformers"}}
+    for path in (LIBRARY / "detectors").glob("*.py"):
+        adapter = path.stem.split("_")[0]
+        if adapter in own:
+            found = {module.split(".")[0] for module in imported(path)}
+            assert found & frameworks <= own[adapter], path.name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LIBRARY).as_posix())

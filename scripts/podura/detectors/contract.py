@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,6 +80,20 @@ class Detector(nn.Module, ABC):
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters that pre-trained weights fill: they may learn at a lower rate."""
         return ()
+
+    def take_pretrained(self, kind: str, tensors: Mapping[str, Tensor]) -> int:
+        """Take weights of ``kind`` (imagenet or coco) as their publisher names them.
+
+        Everything whose name and shape fit is taken; the rest, such as the last layers for other classes,
+        stays as it is. Returns how many of this detector's tensors were taken. Raises LookupError where this
+        architecture has no such kind.
+        """
+        raise LookupError(f"{type(self).__name__} has no {kind} weights")
+
+    @property
+    def most_detections(self) -> int | None:
+        """How many detections an image can have at most, whatever is asked for; None for no limit."""
+        return None
 
     @property
     def parameter_count(self) -> int:

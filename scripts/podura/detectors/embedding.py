@@ -11,7 +11,7 @@ import timm
 import torch
 from numpy.typing import NDArray
 
-from podura.detectors.torchvision_adapter import load_lite0_imagenet
+from podura.detectors.torchvision_lite0 import load_lite0_imagenet
 from podura.errors import UserError
 
 _SIDE = 224

