@@ -9,8 +9,9 @@ images as often, in the same batch and size, on as many threads, in a fresh proc
 It makes batches in the training process on CPUs, whatever is asked for; Podura has ``--workers``.
 
 speed: images per second while training, without validation, of all epochs but the first, in which both fill
-their caches; by the clock, and of processor time, which counts on a machine that does other things too. Images are square: ``yolo train`` pads others to squares, which Podura does not need to;
-``--oblong`` shows what that is worth.
+their caches; by the clock, and of processor time, which counts on a machine that does other things too.
+Images are square: ``yolo train`` pads others to squares, which Podura does not need to; ``--oblong`` shows
+what that is worth.
 quality: mean average precision on test images by Podura's evaluator at one floor and cap. Data sets are the
 painted slides and, where it lies beside the repository, BCCD.
 No connection is possible on either side: one that is tried ends the benchmark.
