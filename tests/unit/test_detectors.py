@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -155,28 +154,6 @@ def test_yolo_has_no_imagenet_weights_and_says_what_to_write():
 def test_unknown_adapters_and_architectures_are_refused(adapter, architecture):
     with pytest.raises(UserError):
         build_detector(adapter, architecture, SPECIES)
-
-
-def test_ultralytics_writes_nothing_outside_and_asks_no_network(tmp_path):
-    """Importing the adapter in a fresh process: no settings in the home folder, no name look-up."""
-    code = (
-        "import socket, json, os\n"
-        "asked = []\n"
-        "socket.getaddrinfo = lambda *a, **k: asked.append(a) or []\n"
-        "socket.socket.connect = lambda *a, **k: asked.append(a)\n"
-        "from podura.detectors.catalogue import build_detector\n"
-        "build_detector('ultralytics', 'yolov5n', ['A'])\n"
-        "print(json.dumps([repr(a) for a in asked]))\n"
-    )
-    scripts = Path(__file__).resolve().parents[2] / "scripts"
-    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(scripts)}
-    environment.pop("XDG_CONFIG_HOME", None)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout.splitlines()[-1]) == []
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert written == []
 
 
 def test_adapters_do_not_import_each_other():
