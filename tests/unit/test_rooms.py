@@ -71,7 +71,12 @@ def test_imports_run_downwards_only(path):
 
 def test_an_adapter_imports_no_other_framework():
     frameworks = {"ultralytics", "transformers", "timm"}
-    own = {"torchvision_adapter.py": {"timm"}, "ultralytics_adapter.py": {"ultralytics"}}
+    own = {
+        "torchvision_adapter.py": {"timm"},
+        "ultralytics_adapter.py": {"ultralytics"},
+        "transformers_adapter.py": {"transformers"},
+        "transformers_configurations.py": {"transformers"},
+    }
     for name, allowed in own.items():
         found = {module.split(".")[0] for module in imported(LIBRARY / "detectors" / name)}
         assert found & frameworks <= allowed

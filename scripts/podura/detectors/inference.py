@@ -83,10 +83,11 @@ def detect_files(
     """Detect in files, given as (image, path, slide).
 
     An unreadable file is told of and passed over. ``capped`` names the images in which the cap on
-    detections was reached, so that weaker ones may have been cut off.
+    detections, or the detector's own, was reached, so that weaker ones may have been cut off.
     """
     run = DetectionRun()
     detector.to(device).eval()
+    limit = min(max_detections, detector.most_detections or max_detections)
     for image, path, slide in images:
         run.images += 1
         started = time.perf_counter()
@@ -106,6 +107,6 @@ def detect_files(
         )
         run.seconds += time.perf_counter() - started
         run.rows += [{"image": image, "slide": slide, **row} for row in found]
-        if len(found) >= max_detections:
+        if len(found) >= limit:
             run.capped.append(image)
     return run

@@ -30,7 +30,6 @@ with offline():
     from transformers import (
         DFineForObjectDetection,
         LwDetrForObjectDetection,
-        PreTrainedModel,
         RfDetrForObjectDetection,
         RTDetrV2ForObjectDetection,
     )
@@ -58,9 +57,10 @@ class TransformersDetector(Detector):
     Padding is seen as part of the image, in training and detection alike.
     """
 
-    def __init__(self, species: Sequence[str], model: PreTrainedModel) -> None:
+    def __init__(self, species: Sequence[str], model: Any) -> None:
         super().__init__(species)
         self.model = model
+        self._told = False
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted parts of the loss, each summed over the layers of the decoder.
@@ -108,13 +108,7 @@ class TransformersDetector(Detector):
         for logits, boxes, true_size in zip(output.logits, output.pred_boxes, sizes, strict=True):
             scores = logits.sigmoid()  # (queries, species)
             if len(scores) < max_detections and bool((scores >= score_floor).any(dim=1).all()):
-                log.warning(
-                    "In an image of %d × %d px all %d places that this model has for animals are taken: there "
-                    "may be more. Detect on tiles, or take a larger image_size or another model.",
-                    true_size[1],
-                    true_size[0],
-                    len(scores),
-                )
+                self._tell_full(true_size, len(scores))
             query, label = torch.nonzero(scores >= score_floor, as_tuple=True)
             found.append(
                 clip_and_cap(
@@ -127,6 +121,17 @@ class TransformersDetector(Detector):
                 )
             )
         return found
+
+    def _tell_full(self, size: tuple[int, int], places: int) -> None:
+        if not self._told:  # once: an untrained network takes all places in every image
+            log.warning(
+                "In an image of %d × %d px all %d places that this model has for animals are taken: there may "
+                "be more. Tiles, a larger image_size or another model give more. (Told for the first image.)",
+                size[1],
+                size[0],
+                places,
+            )
+        self._told = True
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise images (n, 3, height, width) in 0..1 and pad them as far as the network needs."""
@@ -150,7 +155,8 @@ class TransformersDetector(Detector):
         # The library's loader knows the names of earlier versions; what it fills in at random must not
         # move the generator that seeds the training.
         with torch.random.fork_rng(devices=[]):
-            loaded, report = type(self.model).from_pretrained(
+            library: Any = type(self.model)
+            loaded, report = library.from_pretrained(
                 None,
                 config=copy.deepcopy(self.model.config),
                 state_dict=self.published_names(tensors),
@@ -182,7 +188,7 @@ class EncoderQueries(TransformersDetector):
     vary slightly with their number. An image cannot have more queries than its feature maps have places.
     """
 
-    def __init__(self, species: Sequence[str], model: PreTrainedModel, *, frozen_norms: bool = False) -> None:
+    def __init__(self, species: Sequence[str], model: Any, *, frozen_norms: bool = False) -> None:
         super().__init__(species, model)
         self._published = int(model.config.num_queries)
         self._denoising = int(model.config.num_denoising)
@@ -191,7 +197,7 @@ class EncoderQueries(TransformersDetector):
         del model.class_embed, model.bbox_embed
 
     def set_queries(self, images: Tensor, wanted: int, *, training: bool) -> None:
-        configuration: Any = self.model.config
+        configuration = self.model.config
         height, width = images.shape[-2:]
         places = sum((height // stride) * (width // stride) for stride in configuration.feat_strides)
         if training and places < wanted:
@@ -241,9 +247,12 @@ class LearnedQueries(TransformersDetector):
     and for RF-DETR to squares, since the library's windows are right for squares only.
     """
 
-    def __init__(self, species: Sequence[str], model: PreTrainedModel, *, square: bool) -> None:
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, species: Sequence[str], model: Any, *, square: bool) -> None:
         super().__init__(species, model)
-        configuration: Any = model.config
+        configuration = model.config
         backbone = configuration.backbone_config
         windows = backbone.num_windows if square else backbone.num_windows_side
         self._multiple, self._square = windows * backbone.patch_size, square
@@ -276,7 +285,7 @@ class LearnedQueries(TransformersDetector):
             )
 
     def loss_weights(self) -> dict[str, float]:
-        configuration: Any = self.model.config
+        configuration = self.model.config
         return {
             "ce": configuration.class_loss_coefficient,
             "bbox": configuration.bbox_loss_coefficient,

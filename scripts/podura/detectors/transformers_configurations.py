@@ -177,46 +177,56 @@ def dfine(size: str, species: int) -> DFineConfig:
     """D-FINE of size n, s, m, l or x for a number of species."""
     backbone, rest = _DFINE[size]
     levels = len(rest["decoder_n_points"])
-    return DFineConfig(
-        backbone_config=HGNetV2Config(**_HGNET[backbone], out_indices=[2, 3, 4][-levels:]),
-        num_labels=species,
-        **{**_ENCODER_SELECTED, **rest},
-    )
+    given: dict[str, Any] = {
+        **_ENCODER_SELECTED,
+        **rest,
+        "num_labels": species,
+        "backbone_config": HGNetV2Config(**_HGNET[backbone], out_indices=[2, 3, 4][-levels:]),
+    }
+    return DFineConfig(**given)
 
 
 def rtdetrv2(depth: str, species: int) -> RTDetrV2Config:
-    """RT-DETRv2 on a ResNet-vd of depth r18, r34, r50 or r101."""
+    """RT-DETRv2 on a ResNet-vd of depth r18, r34, r50 or r101 for a number of species."""
     backbone, rest = _RTDETRV2[depth]
-    return RTDetrV2Config(
-        backbone_config=RTDetrResNetConfig(**backbone, out_indices=[2, 3, 4]),
-        num_labels=species,
-        **{**_ENCODER_SELECTED, **rest},
-    )
+    given: dict[str, Any] = {
+        **_ENCODER_SELECTED,
+        **rest,
+        "num_labels": species,
+        "backbone_config": RTDetrResNetConfig(**backbone, out_indices=[2, 3, 4]),
+    }
+    return RTDetrV2Config(**given)
 
 
 def lwdetr(size: str, species: int) -> LwDetrConfig:
-    """LW-DETR of size tiny, small, medium, large or xlarge."""
+    """LW-DETR of size tiny, small, medium, large or xlarge for a number of species."""
     backbone, rest = _LWDETR[size]
-    one_scale = {"projector_scale_factors": [1.0], "decoder_n_points": 2}
-    return LwDetrConfig(
-        backbone_config=LwDetrViTConfig(**backbone, image_size=1024, num_attention_heads=12),
-        num_labels=species,
-        **{**one_scale, **rest},
-    )
+    given: dict[str, Any] = {
+        "projector_scale_factors": [1.0],
+        "decoder_n_points": 2,
+        **rest,
+        "num_labels": species,
+        "backbone_config": LwDetrViTConfig(**backbone, image_size=1024, num_attention_heads=12),
+    }
+    return LwDetrConfig(**given)
 
 
 def rfdetr(size: str, species: int) -> RfDetrConfig:
-    """RF-DETR of size nano, small, medium or large (of 2026)."""
+    """RF-DETR of size nano, small, medium or large (that of 2026) for a number of species."""
     side, layers = _RFDETR[size]
-    backbone = RfDetrDinov2Config(
-        hidden_size=384,
-        num_attention_heads=6,
-        image_size=side,
-        patch_size=16,
-        num_windows=2,
-        out_features=["stage3", "stage6", "stage9", "stage12"],
-    )
-    return RfDetrConfig(
-        backbone_config=backbone, num_labels=species, decoder_layers=layers, decoder_n_points=2, dropout=0.0
-    )
-
+    backbone: dict[str, Any] = {
+        "hidden_size": 384,
+        "num_attention_heads": 6,
+        "image_size": side,
+        "patch_size": 16,
+        "num_windows": 2,
+        "out_features": ["stage3", "stage6", "stage9", "stage12"],
+    }
+    given: dict[str, Any] = {
+        "decoder_layers": layers,
+        "decoder_n_points": 2,
+        "dropout": 0.0,
+        "num_labels": species,
+        "backbone_config": RfDetrDinov2Config(**backbone),
+    }
+    return RfDetrConfig(**given)
