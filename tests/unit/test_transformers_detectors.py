@@ -163,19 +163,19 @@ def test_animals_that_cannot_be_learnt_from_are_told_of(family, caplog):
 
 
 @pytest.mark.parametrize(
-    ("family", "count"),
+    ("family", "count", "rate"),
     [
-        ("dfine", 130),
-        pytest.param("rtdetrv2", 300, marks=pytest.mark.slow),
-        pytest.param("lwdetr", 200, marks=pytest.mark.slow),
-        pytest.param("rfdetr", 400, marks=pytest.mark.slow),
+        ("dfine", 100, 0.004),
+        pytest.param("rtdetrv2", 300, 0.002, marks=pytest.mark.slow),
+        pytest.param("lwdetr", 200, 0.002, marks=pytest.mark.slow),
+        pytest.param("rfdetr", 400, 0.002, marks=pytest.mark.slow),
     ],
 )
-def test_it_learns_the_animals_of_one_image(family, count):
-    crowd = {"num_denoising": 12} if family in ("dfine", "rtdetrv2") else {}  # few, for speed
-    detector, batch = built(family, SPECIES[:2], **crowd), painted()
-    losses = steps(detector, batch, count, rate=2e-3)
-    assert losses[-1] < 0.6 * losses[0]
+def test_it_learns_the_animals_of_one_image(family, count, rate):
+    few = {"num_denoising": 12} if family in ("dfine", "rtdetrv2") else {}  # for speed
+    detector, batch = built(family, SPECIES[:2], **few), painted()
+    losses = steps(detector, batch, count, rate=rate)
+    assert losses[-1] < 0.7 * losses[0]
     found, empty = detected(detector, batch.images, [(96, 128)] * 2, floor=0.5)
     overlaps = box_iou(BOXES, found.boxes)
     assert overlaps.max(dim=1).values.min() > 0.6

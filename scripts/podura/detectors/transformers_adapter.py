@@ -125,8 +125,8 @@ class TransformersDetector(Detector):
     def _tell_full(self, size: tuple[int, int], places: int) -> None:
         if not self._told:  # once: an untrained network takes all places in every image
             log.warning(
-                "In an image of %d × %d px all %d places that this model has for animals are taken: there may "
-                "be more. Tiles, a larger image_size or another model give more. (Told for the first image.)",
+                "In an image of %d × %d px all %d places that this model has for animals are taken: there "
+                "may be more. Tiles, a larger image_size or another model help. (Told for the first image.)",
                 size[1],
                 size[0],
                 places,

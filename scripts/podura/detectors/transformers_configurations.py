@@ -181,7 +181,7 @@ def dfine(size: str, species: int) -> DFineConfig:
         **_ENCODER_SELECTED,
         **rest,
         "num_labels": species,
-        "backbone_config": HGNetV2Config(**_HGNET[backbone], out_indices=[2, 3, 4][-levels:]),
+        "backbone_config": HGNetV2Config(**{**_HGNET[backbone], "out_indices": [2, 3, 4][-levels:]}),
     }
     return DFineConfig(**given)
 
@@ -193,7 +193,7 @@ def rtdetrv2(depth: str, species: int) -> RTDetrV2Config:
         **_ENCODER_SELECTED,
         **rest,
         "num_labels": species,
-        "backbone_config": RTDetrResNetConfig(**backbone, out_indices=[2, 3, 4]),
+        "backbone_config": RTDetrResNetConfig(**{**backbone, "out_indices": [2, 3, 4]}),
     }
     return RTDetrV2Config(**given)
 
