@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,6 +76,20 @@ class Detector(nn.Module, ABC):
         Raises LookupError where there are none to be had without a download.
         """
         raise LookupError(f"{type(self).__name__} has no ImageNet weights here")
+
+    def take_pretrained(self, kind: str, tensors: Mapping[str, Tensor]) -> int:
+        """Take weights of ``kind`` (imagenet or coco) as their publisher names them.
+
+        Everything whose name and shape fit is taken; the rest, such as the last layers for other classes,
+        stays as it is. Returns how many of this detector's tensors were taken. Raises LookupError where this
+        architecture has no such kind.
+        """
+        raise LookupError(f"{type(self).__name__} has no {kind} weights")
+
+    @property
+    def most_detections(self) -> int | None:
+        """How many detections an image can have at most, whatever is asked for; None for no limit."""
+        return None
 
     @property
     def parameter_count(self) -> int:
