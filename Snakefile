@@ -27,6 +27,7 @@ pathvars:
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/evaluate.smk"
@@ -64,4 +65,11 @@ rule dataset:
         rules.overlays.output,
         rules.dataset_page.output,
         "<results>/dataset/leakage_checked.json",
+    localrule: True
+
+
+# Published weights that the study's models start from, so that training needs no network.
+rule fetch_weights:
+    input:
+        all_published_weights(),
     localrule: True

@@ -486,8 +486,8 @@ def test_a_table_without_species_is_told(project: Project) -> None:
         ("architecture", "yolov5n", "'yolov5n' is not possible. Write fasterrcnn_lite0."),
         ("image_size", 300, "300 is not a multiple of 32. Write a whole number at least 32, a multiple"),
         ("image_size", 0, "0 is less than 32"),
-        ("weights", "coco", "'coco' does not fit. Write imagenet, none, or the path"),
-        ("weights", "weights.pt", "does not fit"),
+        ("weights", "coco", "no coco weights of fasterrcnn_lite0. Write imagenet, none or the path"),
+        ("weights", "weights.pt", "'weights.pt' does not fit. Write imagenet, coco, none, or the path"),
         ("weights", "absent.safetensors", "there is no file 'absent.safetensors'"),
         ("weights", None, "there is no value"),
         ("epochs", 0, "0 is less than 1"),
@@ -514,7 +514,7 @@ def test_imagenet_weights_are_refused_where_an_architecture_has_none(project: Pr
     project.models["small"] = yolo
     assert project.load().models[1].adapter == "ultralytics"
     yolo["weights"] = "imagenet"
-    assert "this model has no ImageNet weights" in project.fault()
+    assert "there are no imagenet weights of yolov5n. Write coco, none or the path" in project.fault()
 
 
 def test_weights_of_a_file_are_looked_for_from_the_folder_that_one_runs_in(project: Project) -> None:

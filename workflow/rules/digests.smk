@@ -13,8 +13,10 @@ def training_entry(wildcards):
 
 
 def starting_weights(wildcards):
-    """Digest of the file that a training starts from, where it starts from one."""
+    """Digest of the file that a training starts from, or the address of published weights."""
     weights = MODELS[wildcards.model].weights
+    if wildcards.model in STUDY.pretrained:
+        return STUDY.pretrained[wildcards.model].url
     return fingerprint([weights]) if weights.endswith(".safetensors") else weights
 
 

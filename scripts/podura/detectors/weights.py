@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +47,23 @@ def save_tensors(
         save_file(plain, temporary, dict(metadata or {}))
 
 
-def initialise(detector: Detector, weights: str) -> str:
+def facts_file(weights: Path) -> Path:
+    """The JSON beside a file of published weights, which holds its SHA-256 and its source."""
+    return weights.with_suffix(".json")
+
+
+def initialise(detector: Detector, weights: str, pretrained: Path | None = None) -> str:
     """Give an untrained detector its starting weights and return a sentence on what was taken.
 
-    ``weights`` is ``none``, ``imagenet`` or the path of a safetensors file. From a file every tensor is
-    taken whose name and shape fit; the rest (the last layers, when the species differ) stays random.
-    Raises UserError where nothing can be had or too little fits.
+    ``weights`` is ``none``, ``imagenet``, ``coco``, or the path of a safetensors file. ``pretrained`` is the
+    file of published weights for imagenet and coco; None where an installed package carries them. From a
+    file every tensor is taken whose name and shape fit; the rest (the last layers, when the species
+    differ) stays random. Raises UserError where nothing can be had or too little fits.
     """
     if weights == "none":
         return "random weights"
-    if weights == "imagenet":
-        try:
-            detector.load_imagenet()
-        except LookupError as error:
-            raise UserError(
-                f"weights: imagenet: {error}. Write 'weights: none' or give a .safetensors file."
-            ) from error
-        return "ImageNet weights in the backbone"
+    if weights in {"imagenet", "coco"}:
+        return _take_published(detector, weights, pretrained)
     given, own = load_tensors(weights), detector.state_dict()
     fitting = {
         name: tensor.to(own[name].dtype)
@@ -76,7 +76,56 @@ def initialise(detector: Detector, weights: str) -> str:
             "another architecture: give a file made by the same architecture."
         )
     detector.load_state_dict({**own, **fitting})
-    return f"{len(fitting)} of {len(own)} tensors from {Path(weights).name}"
+    left = [name for name in own if name not in fitting]
+    return f"{len(fitting)} of {len(own)} tensors from {Path(weights).name}{_left_random(left)}"
+
+
+def _take_published(detector: Detector, kind: str, pretrained: Path | None) -> str:
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    try:
+        if pretrained is not None:
+            _check_published(pretrained)
+            taken = detector.take_pretrained(kind, load_tensors(pretrained))
+        elif kind == "imagenet":
+            detector.load_imagenet()
+            return "ImageNet weights in the backbone"
+        else:
+            raise LookupError(f"{type(detector).__name__} has no {kind} weights")
+    except LookupError as error:
+        raise UserError(
+            f"weights: {kind}: {error.args[0]}. Write 'weights: none' or give a .safetensors file."
+        ) from error
+    after = detector.state_dict()
+    if not taken:
+        raise UserError(
+            f"{pretrained}: nothing of it fits this model. These are weights of another architecture; delete "
+            "the file, and run 'snakemake --cores 1 fetch_weights'."
+        )
+    # A random matrix that equals what was taken is not to be expected; biases and norms start alike.
+    left = [name for name, tensor in before.items() if tensor.dim() > 1 and torch.equal(tensor, after[name])]
+    words = {"imagenet": "ImageNet", "coco": "COCO"}[kind]
+    source = "" if pretrained is None else f" from {pretrained.name}"
+    return f"{words} weights: {taken} of {len(before)} tensors{source}{_left_random(left)}"
+
+
+def _left_random(names: Sequence[str]) -> str:
+    """The modules that hold these tensors, in words."""
+    modules = list(dict.fromkeys(name.rsplit(".", 1)[0] for name in names))
+    if not modules:
+        return ""
+    shown = ", ".join(modules[:6])
+    more = f" and {len(modules) - 6} more" if len(modules) > 6 else ""
+    return f"; random: {shown}{more}"
+
+
+def _check_published(weights: Path) -> None:
+    """A UserError where the file is not the one that was fetched."""
+    facts = facts_file(weights)
+    if facts.is_file() and weights.is_file() and read_json(facts)["weights_sha256"] != file_digest(weights):
+        raise UserError(
+            f"{weights} is not the file that {facts.name} beside it describes (its SHA-256 differs). Delete "
+            "both, and run 'snakemake --cores 1 fetch_weights'."
+        )
 
 
 def save_model(detector_state: Mapping[str, Tensor], facts: Mapping[str, Any], folder: Path) -> None:
