@@ -1,4 +1,4 @@
-"""Published weights: brought once from a server on the loopback interface, checked, turned into safetensors."""
+"""Published weights: brought once from a loopback server, checked, and turned into safetensors."""
 
 from __future__ import annotations
 
@@ -159,32 +159,33 @@ def test_a_digest_that_is_known_by_now_is_held_against_what_was_brought_before(
 ) -> None:
     bring(UNKNOWN, settings, patience=QUICK)
     bring(FILE, settings, patience=QUICK)
-    with pytest.raises(UserError, match="sources.yaml by now says"):
+    with pytest.raises(UserError, match=r"sources\.yaml by now says"):
         bring(dataclasses.replace(FILE, sha256="0" * 64), settings, patience=QUICK)
 
 
 def test_kept_weights_that_were_changed_are_refused(settings: WeightSettings) -> None:
     kept = bring(FILE, settings, patience=QUICK)
     save_file({"head.weight": torch.zeros(2, 3)}, kept)
-    with pytest.raises(UserError, match="is not the file that net-0a1b2c3d.json beside it describes"):
+    with pytest.raises(UserError, match=r"is not the file that net-0a1b2c3d\.json beside it describes"):
         bring(FILE, settings, patience=QUICK)
 
 
+@pytest.mark.parametrize("published_as", ["torchvision", "ultralytics"])
 def test_a_pickle_with_code_in_it_is_refused_and_nothing_of_it_runs(
-    server: Server, settings: WeightSettings, tmp_path: Path
+    server: Server, settings: WeightSettings, tmp_path: Path, published_as: str
 ) -> None:
     class Evil:
         def __reduce__(self) -> tuple:
             return (os.mkdir, (str(tmp_path / "ran"),))
 
-    for format_ in ("torchvision", "ultralytics"):
-        server.files[f"/m/net-0a1b2c3d.{'pth' if format_ == 'torchvision' else 'pt'}"] = pickled(
-            {"a": Evil()}
-        )
-        if format_ == "ultralytics":
-            pytest.importorskip("podura.detectors.ultralytics_checkpoints")
-        refused(dataclasses.replace(UNKNOWN, format=format_, size=None), settings)
-        assert not (tmp_path / "ran").exists()
+    if published_as == "ultralytics":
+        pytest.importorskip("podura.detectors.ultralytics_checkpoints")
+    file = dataclasses.replace(UNKNOWN, format=published_as)
+    server.files[f"/m/{file.published_name}"] = pickled({"model": Evil()})
+    refused(file, settings)
+    assert not (tmp_path / "ran").exists()
+    torch.load(io.BytesIO(pickled({"model": Evil()})), weights_only=False)
+    assert (tmp_path / "ran").exists(), "the file would have run its code"
 
 
 @pytest.mark.parametrize("value", [[torch.zeros(2)], {"a": 1}, {3: torch.zeros(2)}, torch.zeros(2), {}])

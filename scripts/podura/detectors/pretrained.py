@@ -144,9 +144,10 @@ def read_state_dictionary(path: Path, name: str) -> dict[str, Tensor]:
             f"{name}: this is no whole file of tensors, or holds more than tensors; it is not used, and "
             f"nothing of it was run ({reason[:200]})."
         ) from error
-    if not isinstance(values, Mapping) or not all(
+    by_name = isinstance(values, Mapping) and all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in values.items()
-    ):
+    )
+    if not by_name or not values:
         raise UserError(f"{name}: this file does not hold tensors by their names; it is not used.")
     return dict(values)
 
