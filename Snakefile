@@ -71,5 +71,5 @@ rule dataset:
 # Published weights that the study's models start from, so that training needs no network.
 rule fetch_weights:
     input:
-        all_published_weights(),
+        [kept_weights(file) for file in PUBLISHED.values()],
     localrule: True

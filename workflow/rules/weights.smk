@@ -2,22 +2,6 @@
 #   inputs:  the publisher's file, from the network, a mirror, or put there by hand.
 #   outputs: <weights.folder>/<name>.safetensors and <name>.json, shared by all studies.
 
-import re
-
-# By the name of each file of published weights that a model of the study starts from, the file.
-PRETRAINED = {file.name: file for file in STUDY.pretrained.values()}
-
-
-def published_weights(wildcards):
-    """The file of published weights that a model starts from, where it starts from one."""
-    file = STUDY.pretrained.get(wildcards.model)
-    return [] if file is None else str(file.kept_in(STUDY.weights.folder))
-
-
-def all_published_weights():
-    """Every file of published weights that the study needs."""
-    return [str(file.kept_in(STUDY.weights.folder)) for file in PRETRAINED.values()]
-
 
 # One file. The target of all of them is fetch_weights.
 rule fetch:
@@ -30,7 +14,7 @@ rule fetch:
     benchmark:
         "<benchmarks>/fetch/{pretrained}.jsonl"
     wildcard_constraints:
-        pretrained="|".join(map(re.escape, PRETRAINED)) or "none",
+        pretrained="|".join(map(re.escape, PUBLISHED)) or "none",
     # First of all, so that a run that lacks weights stops before anything is computed.
     priority: 100
     localrule: True
@@ -45,6 +29,6 @@ rule fetch:
         config=RUN_CONFIG,
         script=script("fetch.py"),
         code=code("fetch.py", extra=["podura.detectors.ultralytics_checkpoints"]),
-        file=lambda wildcards: as_json(asdict(PRETRAINED[wildcards.pretrained])),
+        file=lambda wildcards: as_json(asdict(PUBLISHED[wildcards.pretrained])),
     shell:
         "python {params.script} --file {params.file:q} --config {params.config:q} --log {log:q}"
