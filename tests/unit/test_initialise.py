@@ -78,6 +78,37 @@ def test_published_weights_are_taken_as_the_adapter_names_them_and_the_rest_is_t
     )
 
 
+def test_layers_that_an_adapter_makes_wider_or_that_start_alike_are_told_rightly(tmp_path: Path) -> None:
+    class Wide(Small):
+        """As some adapters do: hidden layers get the width of the file, the layers behind them start anew."""
+
+        def __init__(self) -> None:
+            super().__init__(["A", "B"])
+            self.bins = nn.Linear(5, 1, bias=False)
+            self.branches = nn.ModuleList(nn.Linear(3, 2) for _ in range(3))
+            nn.init.constant_(self.bins.weight, 7)
+
+        def take_pretrained(self, kind: str, tensors: Mapping[str, Tensor]) -> int:
+            self.body = nn.Linear(*reversed(tensors["trunk.weight"].shape))
+            self.classes = nn.Linear(len(tensors["trunk.bias"]), 2)
+            return super().take_pretrained(kind, tensors)
+
+    file = tmp_path / "wide.safetensors"
+    save_file(
+        {
+            "trunk.weight": torch.full((6, 4), 2.0).half(),
+            "trunk.bias": torch.zeros(6).half(),
+            "bins.weight": torch.full((1, 5), 7.0),
+        },
+        file,
+    )
+    detector = Wide()
+    said = initialise(detector, "coco", file)
+    assert torch.equal(detector.body.weight, torch.full((6, 4), 2.0))
+    # The bins hold in the file what they hold anyway; the three branches are in no file.
+    assert said == "COCO weights: 3 of 11 tensors from wide.safetensors; random: classes, branches.*"
+
+
 def test_of_a_file_of_ones_own_the_layers_that_stay_random_are_told(tmp_path: Path) -> None:
     giver, file = Small(["A", "B", "C"]), tmp_path / "mine.safetensors"
     save_file(giver.state_dict(), file)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,8 @@ def _take_published(detector: Detector, kind: str, pretrained: Path | None) -> s
     try:
         if pretrained is not None:
             _check_published(pretrained)
-            taken = detector.take_pretrained(kind, load_tensors(pretrained))
+            given = load_tensors(pretrained)
+            taken = detector.take_pretrained(kind, given)
         elif kind == "imagenet":
             detector.load_imagenet()
             return "ImageNet weights in the backbone"
@@ -101,21 +104,37 @@ def _take_published(detector: Detector, kind: str, pretrained: Path | None) -> s
             f"{pretrained}: nothing of it fits this model. These are weights of another architecture; delete "
             "the file, and run 'snakemake --cores 1 fetch_weights'."
         )
-    # A random matrix that equals what was taken is not to be expected; biases and norms start alike.
-    left = [name for name, tensor in before.items() if tensor.dim() > 1 and torch.equal(tensor, after[name])]
+    # Adapters may rename tensors, convert them and make their own layers wider: what is as it was, or has
+    # another shape, was taken only if the file holds just that. Biases and norms, which start alike in all
+    # networks, follow the layer that they belong to.
+    held = {_content(tensor) for tensor in given.values() if tensor.dim() > 1}
+    left = [
+        name
+        for name, tensor in after.items()
+        if tensor.dim() > 1
+        and (tensor.shape != before[name].shape or torch.equal(tensor, before[name]))
+        and _content(tensor) not in held
+    ]
     words = {"imagenet": "ImageNet", "coco": "COCO"}[kind]
     source = "" if pretrained is None else f" from {pretrained.name}"
     return f"{words} weights: {taken} of {len(before)} tensors{source}{_left_random(left)}"
 
 
+def _content(tensor: Tensor) -> tuple[tuple[int, ...], bytes]:
+    """Shape and digest of a tensor's values, whatever precision they were stored with."""
+    values = tensor.detach().cpu().float().contiguous().numpy().tobytes()
+    return tuple(tensor.shape), hashlib.sha256(values).digest()
+
+
 def _left_random(names: Sequence[str]) -> str:
-    """The modules that hold these tensors, in words."""
-    modules = list(dict.fromkeys(name.rsplit(".", 1)[0] for name in names))
-    if not modules:
-        return ""
-    shown = ", ".join(modules[:6])
-    more = f" and {len(modules) - 6} more" if len(modules) > 6 else ""
-    return f"; random: {shown}{more}"
+    """The modules that hold these tensors, in words; those that differ in numbers only are told once."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        module = name.rsplit(".", 1)[0]
+        alike.setdefault(re.sub(r"\b\d+\b", "*", module), set()).add(module)
+    shown = [pattern if len(modules) > 1 else min(modules) for pattern, modules in alike.items()]
+    more = [f"{len(shown) - 6} more"] if len(shown) > 6 else []
+    return f"; random: {', '.join(shown[:6] + more)}" if shown else ""
 
 
 def _check_published(weights: Path) -> None:
