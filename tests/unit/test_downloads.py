@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from podura.downloads import DownloadFailed, Patience, discard, download
 from weight_server import Answer, Server, weight_server
@@ -179,6 +184,22 @@ def test_redirects_to_anything_but_http_are_refused(server: Server, part: Path, 
     assert not part.exists()
 
 
+def test_a_redirect_out_of_https_is_refused(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def moved(_: requests.Session, url: str, **__: object) -> requests.Response:
+        asked.append(url)
+        response = requests.Response()
+        response.status_code, response.raw = 302, io.BytesIO()
+        response.headers["Location"] = "http://weights.invalid/w.pt"
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", moved)
+    with pytest.raises(DownloadFailed, match="it leads from https to http, which is not followed"):
+        download("https://weights.invalid/w.pt", part, most_bytes=MOST, patience=QUICK)
+    assert asked == ["https://weights.invalid/w.pt"]
+
+
 def test_endless_redirects_are_refused(server: Server, part: Path) -> None:
     server.answers["/w.pt"] = [Answer(location="/w.pt")] * 99
     with pytest.raises(DownloadFailed, match="leads on and on"):
@@ -223,3 +244,20 @@ def test_the_proxy_of_the_environment_is_used(
     server.files["http://weights.invalid/w.pt"] = CONTENT  # a proxy is asked for whole addresses
     download("http://weights.invalid/w.pt", part, most_bytes=MOST, patience=QUICK)
     assert part.read_bytes() == CONTENT
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.booleans(), st.sampled_from(["ETag", None])), max_size=6))
+@settings(max_examples=25)
+def test_wherever_it_breaks_off_the_file_arrives_to_the_byte(
+    breaks: list[tuple[int, bool, str | None]],
+) -> None:
+    content = CONTENT[:2000]
+    with weight_server() as server, tempfile.TemporaryDirectory() as folder:
+        server.files["/w.pt"] = content
+        server.answers["/w.pt"] = [
+            Answer(cut_after=after, ranges=ranges, validator=validator) for after, ranges, validator in breaks
+        ]
+        part = Path(folder, "part")
+        patience = Patience(attempts=len(breaks) + 1, pause=0, connect=5, read=5)
+        download(f"{server.address}/w.pt", part, most_bytes=MOST, patience=patience)
+        assert part.read_bytes() == content

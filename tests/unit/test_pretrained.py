@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -178,14 +179,27 @@ def test_a_pickle_with_code_in_it_is_refused_and_nothing_of_it_runs(
         def __reduce__(self) -> tuple:
             return (os.mkdir, (str(tmp_path / "ran"),))
 
-    if published_as == "ultralytics":
-        pytest.importorskip("podura.detectors.ultralytics_checkpoints")
     file = dataclasses.replace(UNKNOWN, format=published_as)
     server.files[f"/m/{file.published_name}"] = pickled({"model": Evil()})
     refused(file, settings)
     assert not (tmp_path / "ran").exists()
     torch.load(io.BytesIO(pickled({"model": Evil()})), weights_only=False)
     assert (tmp_path / "ran").exists(), "the file would have run its code"
+
+
+def test_checkpoints_of_ultralytics_are_read_with_the_names_of_their_model(
+    server: Server, settings: WeightSettings
+) -> None:
+    importlib.import_module("podura.detectors.ultralytics_adapter")  # which keeps Ultralytics quiet
+    from ultralytics.nn.tasks import DetectionModel
+
+    model = DetectionModel("yolov5n.yaml", nc=3, verbose=False).half()
+    server.files["/m/net-0a1b2c3d.pt"] = pickled({"epoch": -1, "model": model, "ema": None})
+    file = dataclasses.replace(UNKNOWN, format="ultralytics", size=None)
+    kept = load_tensors(bring(file, settings, patience=QUICK))
+    assert equal(
+        kept, {name: t.float() if t.is_floating_point() else t for name, t in model.state_dict().items()}
+    )
 
 
 @pytest.mark.parametrize("value", [[torch.zeros(2)], {"a": 1}, {3: torch.zeros(2)}, torch.zeros(2), {}])

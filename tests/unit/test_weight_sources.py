@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from podura.configuration.pretrained import KINDS, WEIGHT_SOURCES, read_weight_sources
+from podura.configuration.pretrained import (
+    KINDS,
+    WEIGHT_SOURCES,
+    impossible_pretrained,
+    read_weight_sources,
+)
+from podura.configuration.sources import read_yaml
 from podura.configuration.structure import load_schema
 from podura.errors import UserErrors
 
-SCHEMAS = Path(__file__).parents[2] / "workflow" / "schemas"
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "workflow" / "schemas"
 SCHEMA = load_schema(SCHEMAS, "weights")
 SOURCES = read_weight_sources(WEIGHT_SOURCES, SCHEMA)
 BY_FORMAT = {
@@ -34,7 +41,24 @@ def architectures() -> set[tuple[str, str]]:
 
 
 def test_every_architecture_says_which_weights_it_can_start_from() -> None:
-    assert architectures() - set(SOURCES.choices) == set()
+    assert architectures() == set(SOURCES.choices)
+
+
+def test_the_manual_says_the_same_of_imagenet() -> None:
+    readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([\w-]+)` \| (yes|no) \|$", readme, re.M)
+    assert {(adapter, name): said == "yes" for adapter, name, said in rows} == {
+        key: "imagenet" in SOURCES.kinds(*key) for key in SOURCES.choices
+    }
+
+
+def test_shipped_models_start_from_weights_that_there_are() -> None:
+    named = set()
+    for path in [*(ROOT / "config").rglob("*models.yaml"), *(ROOT / "tests").rglob("*models.yaml")]:
+        table = read_yaml(path)
+        assert impossible_pretrained(table, SOURCES) == [], path
+        named |= {entry["weights"] for entry in table.values.values()}
+    assert {"imagenet", "coco"} <= named
 
 
 def test_every_file_is_the_start_of_an_architecture_and_has_a_name_of_its_own() -> None:
