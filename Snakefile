@@ -27,6 +27,7 @@ pathvars:
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/evaluate.smk"
@@ -65,4 +66,11 @@ rule dataset:
         rules.dataset_page.output,
         expand("<results>/dataset/training/{model}.jpg", model=MODELS),
         "<results>/dataset/leakage_checked.json",
+    localrule: True
+
+
+# Published weights that the study's models start from, so that training needs no network.
+rule fetch_weights:
+    input:
+        [kept_weights(file) for file in PUBLISHED.values()],
     localrule: True

@@ -109,7 +109,7 @@ def main(arguments: argparse.Namespace) -> None:
     precision = choose_precision(training.precision, device)
     seed_torch(arguments.seed, "weights")
     detector = build_detector(model.adapter, model.architecture, species)
-    start = initialise(detector, model.weights)
+    start = initialise(detector, model.weights, next(iter(arguments.pretrained), None))
     log.info(
         "%s, seed %d: %s, %s on %s, %s",
         model.name,
@@ -237,6 +237,7 @@ def what_it_took(trained: Trained) -> dict[str, Any]:
 def identity(arguments: argparse.Namespace) -> str:
     """Digest of all that decides the course of this training, so that no other one continues it."""
     files = [arguments.train_truth, arguments.train_images, arguments.validation_truth]
+    files += arguments.pretrained
     parts = [arguments.model, arguments.training, arguments.evaluation, arguments.species, arguments.code]
     text = "\0".join([*parts, str(arguments.seed), *(file_digest(file) for file in files)])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -250,6 +251,13 @@ if __name__ == "__main__":
     parser.add_argument("--species", required=True, help="species codes as a JSON list")
     parser.add_argument("--training", required=True, help="section 'training' of the configuration as JSON")
     parser.add_argument("--config", type=Path, required=True, help="merged configuration of the run")
+    parser.add_argument(
+        "--pretrained",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="file of published weights, if needed",
+    )
     parser.add_argument("--evaluation", required=True, help="score floor and cap as JSON")
     parser.add_argument("--code", default="", help="digest of the code that trains")
     for part in ("train", "validation"):

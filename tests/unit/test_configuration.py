@@ -491,6 +491,7 @@ def test_a_table_without_species_is_told(project: Project) -> None:
         ("tiling.size", 8, "8 is less than 32. Write a whole number at least 32"),
         ("tiling.overlap", 1, "1 is more than 0.75"),
         ("tiling.overlp", 0.1, "there is no such key. Is 'overlap' meant?"),
+        ("weights", "coco", "no coco weights of fasterrcnn_lite0. Write imagenet, none or the path"),
         ("weights", "weights.pt", "'weights.pt' does not fit. Write imagenet, coco, none, or the path"),
         ("weights", "absent.safetensors", "there is no file 'absent.safetensors'"),
         ("weights", None, "there is no value"),
@@ -520,7 +521,7 @@ def test_imagenet_weights_are_refused_where_an_architecture_has_none(project: Pr
     project.models["small"] = yolo
     assert project.load().models[1].adapter == "ultralytics"
     yolo["weights"] = "imagenet"
-    assert "this model has no ImageNet weights" in project.fault()
+    assert "there are no imagenet weights of yolov5n. Write coco, none or the path" in project.fault()
 
 
 def test_weights_of_a_file_are_looked_for_from_the_folder_that_one_runs_in(project: Project) -> None:

@@ -15,6 +15,7 @@ ROOMS = [
     "provenance",
     "fingerprints",
     "jobs",
+    "downloads",
     "slides",
     "annotations",
     "stratification",

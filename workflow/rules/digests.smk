@@ -2,6 +2,10 @@
 # stand for. They go into params, so that a change of content runs again what it must, and touching nothing.
 
 import hashlib
+import re
+
+# By its name each file of published weights that a model of the study starts from.
+PUBLISHED = {file.name: file for file in STUDY.pretrained.values()}
 
 
 def training_entry(wildcards):
@@ -19,9 +23,22 @@ def sample_entry(wildcards):
 
 
 def starting_weights(wildcards):
-    """Digest of the file that a training starts from, where it starts from one."""
+    """Digest of the file that a training starts from, or the address of published weights."""
     weights = MODELS[wildcards.model].weights
+    if wildcards.model in STUDY.pretrained:
+        return STUDY.pretrained[wildcards.model].url
     return fingerprint([weights]) if weights.endswith(".safetensors") else weights
+
+
+def kept_weights(file):
+    """Where a file of published weights lies once it is fetched."""
+    return str(file.kept_in(STUDY.weights.folder))
+
+
+def published_weights(wildcards):
+    """The file of published weights that a model starts from, where it starts from one."""
+    file = STUDY.pretrained.get(wildcards.model)
+    return [] if file is None else kept_weights(file)
 
 
 def training_section():

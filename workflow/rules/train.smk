@@ -12,6 +12,8 @@ rule train:
         validation_images="<results>/<parts>/validation/images.csv",
         # It only permits: when it is written anew, nothing has to be trained again.
         leakage=ancient("<results>/dataset/leakage_checked.json"),
+        # What it holds never changes under its name; when it was fetched does not count.
+        pretrained=ancient(published_weights),
     output:
         weights="<results>/models/{model}/<run>/weights.safetensors",
         model="<results>/models/{model}/<run>/model.json",
@@ -49,7 +51,7 @@ rule train:
     shell:
         "python {params.script} --model {params.model:q} --seed {wildcards.seed} --fold {params.fold} "
         "--species {params.species:q} --training {params.training:q} "
-        "--config {params.config:q} "
+        "--config {params.config:q} --pretrained {input.pretrained:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "
         "--train-truth {input.train_truth:q} --train-images {input.train_images:q} "
         "--validation-truth {input.validation_truth:q} "

@@ -13,11 +13,19 @@ from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import included_models
 from podura.configuration.painted import painted_faults, painted_settings
+from podura.configuration.pretrained import (
+    WEIGHT_SOURCES,
+    mirror_fault,
+    offline_faults,
+    pretrained_files,
+    read_weight_sources,
+)
 from podura.configuration.settings import (
     dataset_settings,
     evaluation_settings,
     split_settings,
     training_settings,
+    weight_settings,
 )
 from podura.configuration.sources import KeyPath, Origins, read_yaml
 from podura.configuration.species import check_other_names, included_species, read_species
@@ -27,7 +35,14 @@ from podura.configuration.structure import (
     with_command_line_read,
     with_defaults,
 )
-from podura.configuration.study import CardSettings, ModelSpecification, Species, Study, StudyImage
+from podura.configuration.study import (
+    CardSettings,
+    ModelSpecification,
+    PretrainedFile,
+    Species,
+    Study,
+    StudyImage,
+)
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -137,9 +152,11 @@ class _Reading:
         images = self.images()
         if images is not None:
             self.check_folds(images)
-        models = self.models()
-        if self.faults or table is None or species is None or images is None or models is None:
+        self.check_mirror()
+        found = self.models()
+        if self.faults or table is None or species is None or images is None or found is None:
             raise UserErrors(self.faults)
+        models, pretrained = found
         config = self.config
         codes = {one.code for one in species}
         return Study(
@@ -157,6 +174,8 @@ class _Reading:
             split=split_settings(config["split"]),
             models_table=self.folder / config["models"]["table"],
             models=models,
+            weights=weight_settings(config["weights"], self.folder),
+            pretrained=pretrained,
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"]),
             merged=config,
@@ -306,7 +325,13 @@ class _Reading:
             self.fault("dataset.slide_pattern", f"{shown(pattern)} has no group (?P<slide>...). {example}")
         return "slide" in groups
 
-    def models(self) -> tuple[ModelSpecification, ...] | None:
+    def check_mirror(self) -> None:
+        mirror = self.config["weights"]["mirror"] if self.sound("weights") else None
+        if mirror is not None and (fault := mirror_fault(mirror, self.folder)) is not None:
+            self.fault("weights.mirror", fault)
+
+    def models(self) -> tuple[tuple[ModelSpecification, ...], dict[str, PretrainedFile]] | None:
+        """The models, and the files of published weights from which they start."""
         if not self.sound("models.table"):
             return None
         path = self.existing("models.table", self.config["models"]["table"])
@@ -315,7 +340,15 @@ class _Reading:
             return None
         schema = load_schema(self.schemas, "model")
         names = self.config["models"]["include"] if self.sound("models.include") else []
-        return self.tried(lambda: included_models(names, table, schema, self.folder, self.origins))
+        sources = read_weight_sources(WEIGHT_SOURCES, load_schema(self.schemas, "weights"))
+        models = self.tried(lambda: included_models(names, table, schema, sources, self.folder, self.origins))
+        if models is None:
+            return None
+        pretrained = pretrained_files(models, sources)
+        if self.sound("weights"):
+            for fault in offline_faults(pretrained, weight_settings(self.config["weights"], self.folder)):
+                self.fault("weights.offline", fault)
+        return models, pretrained
 
     def existing(self, key: str, given: str) -> Path | None:
         """The path of a table that a key gives; None, with the fault noted, where it is no file."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from podura.configuration.pretrained import PretrainedSources, impossible_pretrained
 from podura.configuration.sources import Origins, YamlFile
 from podura.configuration.structure import Schema, structural_faults, with_defaults
 from podura.configuration.study import ModelSpecification, OptimiserSettings, TilingSettings
@@ -20,17 +21,23 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
 def included_models(
-    names: Sequence[str], table: YamlFile, schema: Schema, folder: Path, origins: Origins
+    names: Sequence[str],
+    table: YamlFile,
+    schema: Schema,
+    sources: PretrainedSources,
+    folder: Path,
+    origins: Origins,
 ) -> tuple[ModelSpecification, ...]:
     """The models of the table with these names, in their order.
 
-    ``origins`` tells where the names come from; weights lie relative to ``folder``. Raises UserErrors
-    for every entry of the table that does not fit the schema, for names that the table does not
-    hold, and for weights that are not there.
+    ``origins`` tells where the names come from; weights lie relative to ``folder``, published ones are
+    those of ``sources``. Raises UserErrors for every entry of the table that does not fit the schema,
+    for names that the table does not hold, and for weights that are not there or that nobody publishes.
     """
     faults = [
         *_faulty_entries(table, schema),
         *_unknown_names(names, table, origins),
+        *impossible_pretrained(table, sources),
         *_missing_weights(names, table, folder),
     ]
     if faults:
@@ -86,7 +93,7 @@ def _missing_weights(names: Sequence[str], table: YamlFile, folder: Path) -> lis
         if not (folder / weights).is_file():
             faults.append(
                 f"{origins.where((name, 'weights'))}: there is no file {shown(weights)}. Write "
-                "imagenet, none, or the path of a .safetensors file from the folder that you run in."
+                "imagenet, coco, none, or the path of a .safetensors file from the folder that you run in."
             )
     return faults
 

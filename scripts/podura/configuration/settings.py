@@ -14,6 +14,7 @@ from podura.configuration.study import (
     LeakageSettings,
     SplitSettings,
     TrainingSettings,
+    WeightSettings,
 )
 from podura.tables import PARTS
 
@@ -59,6 +60,14 @@ def split_settings(values: Mapping[str, Any]) -> SplitSettings:
         others_by=values["others_by"] or values["by"],
         fractions={part: float(values["fractions"][part]) for part in PARTS},
     )
+
+
+def weight_settings(values: Mapping[str, Any], folder: Path) -> WeightSettings:
+    """Where published weights are kept and fetched from."""
+    mirror = values["mirror"]
+    if mirror is not None and "://" not in mirror:
+        mirror = str(folder / mirror)
+    return WeightSettings(folder=folder / values["folder"], mirror=mirror, offline=values["offline"])
 
 
 def training_settings(values: Mapping[str, Any]) -> TrainingSettings:

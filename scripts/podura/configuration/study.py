@@ -165,10 +165,10 @@ class ModelSpecification:
     """One entry of the models table.
 
     ``image_size`` is the longer side in pixels of the image, or of the tile, as the detector sees it.
-    Without ``tiling`` images are seen whole. ``weights`` is
-    imagenet, none, or the path of a .safetensors file from the folder that Podura runs in.
-    ``batch_size`` is a number, or "auto" for ``AUTO_BATCH_SIZE`` with as many images at once as fit into
-    memory. ``parameters`` is how many the model has with ten species, for information.
+    Without ``tiling`` images are seen whole. ``weights`` is imagenet, coco, none, or the path of a
+    .safetensors file from the folder that Podura runs in. ``batch_size`` is a number, or "auto" for
+    ``AUTO_BATCH_SIZE`` with as many images at once as fit into memory. ``parameters`` is how many the model
+    has with ten species, for information.
     """
 
     name: str
@@ -185,6 +185,46 @@ class ModelSpecification:
     parameters: int | None
     licence: str
     reference: str
+
+
+@dataclass(frozen=True)
+class PretrainedFile:
+    """A file of published weights.
+
+    ``name`` is that of the publisher's file without its ending. ``sha256`` is the digest of that file, None
+    where it is recorded on first use; ``sha256_start`` how it begins, where the publisher says so much.
+    ``size`` is in bytes, None where it is not known.
+    """
+
+    name: str
+    url: str
+    format: str
+    sha256: str | None
+    sha256_start: str | None
+    size: int | None
+    licence: str
+
+    @property
+    def published_name(self) -> str:
+        """Name of the publisher's file, by which it is put somewhere by hand or offered by a mirror."""
+        return self.name + {"torchvision": ".pth", "ultralytics": ".pt"}.get(self.format, ".safetensors")
+
+    def kept_in(self, folder: Path) -> Path:
+        """Where the weights lie in a folder once they are fetched, as safetensors."""
+        return folder / f"{self.name}.safetensors"
+
+
+@dataclass(frozen=True)
+class WeightSettings:
+    """Where published weights are kept, and from where they are fetched, if at all.
+
+    ``mirror`` is an address or a folder in which the publishers' files lie by their names; None for the
+    publishers themselves.
+    """
+
+    folder: Path
+    mirror: str | None
+    offline: bool
 
 
 @dataclass(frozen=True)
@@ -244,7 +284,8 @@ class Study:
 
     ``species`` are in study order: that of ``species.include``, or of the table where that is null.
     ``excluded_species`` are the others of the table: known animals, not of interest here.
-    ``other_names`` are further known names that are no species of interest. ``merged`` is the
+    ``other_names`` are further known names that are no species of interest. ``pretrained`` has the file of
+    published weights of each model that starts from one, by the model's name. ``merged`` is the
     configuration with every default filled in, to be written beside the results.
     """
 
@@ -262,6 +303,8 @@ class Study:
     split: SplitSettings
     models_table: Path
     models: tuple[ModelSpecification, ...]
+    weights: WeightSettings
+    pretrained: Mapping[str, PretrainedFile]
     training: TrainingSettings
     evaluation: EvaluationSettings
     merged: dict[str, Any]

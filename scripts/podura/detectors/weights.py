@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +48,23 @@ def save_tensors(
         save_file(plain, temporary, dict(metadata or {}))
 
 
-def initialise(detector: Detector, weights: str) -> str:
+def facts_file(weights: Path) -> Path:
+    """The JSON beside a file of published weights, which holds its SHA-256 and its source."""
+    return weights.with_suffix(".json")
+
+
+def initialise(detector: Detector, weights: str, pretrained: Path | None = None) -> str:
     """Give an untrained detector its starting weights and return a sentence on what was taken.
 
-    ``weights`` is ``none``, ``imagenet`` or the path of a safetensors file. From a file every tensor is
-    taken whose name and shape fit; the rest (the last layers, when the species differ) stays random.
-    Raises UserError where nothing can be had or too little fits.
+    ``weights`` is ``none``, ``imagenet``, ``coco``, or the path of a safetensors file. ``pretrained`` is the
+    file of published weights for imagenet and coco; None where an installed package carries them. From a
+    file every tensor is taken whose name and shape fit; the rest (the last layers, when the species
+    differ) stays random. Raises UserError where nothing can be had or too little fits.
     """
     if weights == "none":
         return "random weights"
-    if weights == "imagenet":
-        try:
-            detector.load_imagenet()
-        except LookupError as error:
-            raise UserError(
-                f"weights: imagenet: {error}. Write 'weights: none' or give a .safetensors file."
-            ) from error
-        return "ImageNet weights in the backbone"
+    if weights in {"imagenet", "coco"}:
+        return _take_published(detector, weights, pretrained)
     given, own = load_tensors(weights), detector.state_dict()
     fitting = {
         name: tensor.to(own[name].dtype)
@@ -75,7 +77,73 @@ def initialise(detector: Detector, weights: str) -> str:
             "another architecture: give a file made by the same architecture."
         )
     detector.load_state_dict({**own, **fitting})
-    return f"{len(fitting)} of {len(own)} tensors from {Path(weights).name}"
+    left = [name for name in own if name not in fitting]
+    return f"{len(fitting)} of {len(own)} tensors from {Path(weights).name}{_left_random(left)}"
+
+
+def _take_published(detector: Detector, kind: str, pretrained: Path | None) -> str:
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    try:
+        if pretrained is not None:
+            _check_published(pretrained)
+            given = load_tensors(pretrained)
+            taken = detector.take_pretrained(kind, given)
+        elif kind == "imagenet":
+            detector.load_imagenet()
+            return "ImageNet weights in the backbone"
+        else:
+            raise LookupError(f"{type(detector).__name__} has no {kind} weights")
+    except LookupError as error:
+        raise UserError(
+            f"weights: {kind}: {error.args[0]}. Write 'weights: none' or give a .safetensors file."
+        ) from error
+    after = detector.state_dict()
+    if not taken:
+        raise UserError(
+            f"{pretrained}: nothing of it fits this model. These are weights of another architecture; delete "
+            "the file, and run 'snakemake --cores 1 fetch_weights'."
+        )
+    # Adapters may rename tensors, convert them and make their own layers wider: what is as it was, or has
+    # another shape, was taken only if the file holds just that. Biases and norms, which start alike in all
+    # networks, follow the layer that they belong to.
+    held = {_content(tensor) for tensor in given.values() if tensor.dim() > 1}
+    left = [
+        name
+        for name, tensor in after.items()
+        if tensor.dim() > 1
+        and (tensor.shape != before[name].shape or torch.equal(tensor, before[name]))
+        and _content(tensor) not in held
+    ]
+    words = {"imagenet": "ImageNet", "coco": "COCO"}[kind]
+    source = "" if pretrained is None else f" from {pretrained.name}"
+    return f"{words} weights: {taken} of {len(before)} tensors{source}{_left_random(left)}"
+
+
+def _content(tensor: Tensor) -> tuple[tuple[int, ...], bytes]:
+    """Shape and digest of a tensor's values, whatever precision they were stored with."""
+    values = tensor.detach().cpu().float().contiguous().numpy().tobytes()
+    return tuple(tensor.shape), hashlib.sha256(values).digest()
+
+
+def _left_random(names: Sequence[str]) -> str:
+    """The modules that hold these tensors, in words; those that differ in numbers only are told once."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        module = name.rsplit(".", 1)[0]
+        alike.setdefault(re.sub(r"\b\d+\b", "*", module), set()).add(module)
+    shown = [pattern if len(modules) > 1 else min(modules) for pattern, modules in alike.items()]
+    more = [f"{len(shown) - 6} more"] if len(shown) > 6 else []
+    return f"; random: {', '.join(shown[:6] + more)}" if shown else ""
+
+
+def _check_published(weights: Path) -> None:
+    """A UserError where the file is not the one that was fetched."""
+    facts = facts_file(weights)
+    if facts.is_file() and weights.is_file() and read_json(facts)["weights_sha256"] != file_digest(weights):
+        raise UserError(
+            f"{weights} is not the file that {facts.name} beside it describes (its SHA-256 differs). Delete "
+            "both, and run 'snakemake --cores 1 fetch_weights'."
+        )
 
 
 def save_model(detector_state: Mapping[str, Tensor], facts: Mapping[str, Any], folder: Path) -> None:
