@@ -10,12 +10,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
 from podura import jobs
-from podura.annotations.dataset import truth_frame
 from podura.configuration.study import (
     AugmentationSettings,
     ModelSpecification,
@@ -23,62 +21,18 @@ from podura.configuration.study import (
     TrainingSettings,
 )
 from podura.detectors.catalogue import build_detector
-from podura.detectors.contract import Detector
-from podura.detectors.inference import detect_files
 from podura.detectors.weights import choose_device, initialise, save_model
 from podura.errors import UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
-from podura.tables import BOX_COLUMNS, DETECTIONS, HISTORY, PART_IMAGES, read_json
-from podura.training.loop import LoopSettings, Training, TrainingStopped, Validation
-from podura.training.samples import LabelledImage, TrainingSamples
+from podura.tables import HISTORY
+from podura.training.loop import LoopSettings, Training, TrainingStopped
+from podura.training.material import labelled_images, validation_on
+from podura.training.samples import TrainingSamples
 from podura.training.seeds import be_deterministic, seed_torch
 
 log = logging.getLogger("train")
-
-
-def labelled_images(truth: Path, images: Path, species: list[str]) -> list[LabelledImage]:
-    """Read a part's images with their boxes; ignored specimens are left out of training."""
-    frame = truth_frame(read_json(truth))
-    frame = frame[~frame["ignore"]]
-    by_image = dict(tuple(frame.groupby("image")))
-    index = {code: number for number, code in enumerate(species)}
-    labelled = []
-    for row in PART_IMAGES.read_csv(images).itertuples():
-        boxes = by_image.get(row.image, frame.iloc[:0])
-        labelled.append(
-            LabelledImage(
-                row.image,
-                Path(row.path),
-                boxes[list(BOX_COLUMNS)].to_numpy(np.float64),
-                boxes["species"].map(index).to_numpy(np.int64),
-            )
-        )
-    return labelled
-
-
-def validation_on(
-    truth: Path, images: Path, species: list[str], model: ModelSpecification, evaluation: dict
-) -> Validation:
-    """Return the function that scores a detector on the validation part, on the benchmark's own terms."""
-    truths = truth_frame(read_json(truth))
-    rows = PART_IMAGES.read_csv(images)
-    slides = dict(zip(rows["image"], rows["slide"], strict=True))
-    files = [(row.image, Path(row.path), row.slide) for row in rows.itertuples()]
-
-    def validate(detector: Detector) -> tuple[float, float]:
-        run = detect_files(
-            detector,
-            files,
-            image_size=model.image_size,
-            score_floor=evaluation["score_floor"],
-            max_detections=evaluation["max_detections"],
-            device=next(detector.parameters()).device,
-        )
-        return validation_score(truths, DETECTIONS.frame(run.rows), images=slides, species=species)
-
-    return validate
 
 
 def checkpoint_seconds(config: Path) -> float:
@@ -123,7 +77,14 @@ def main(arguments: argparse.Namespace) -> None:
             augmentation=training.augmentation,
             seed=arguments.seed,
         ),
-        validation_on(arguments.validation_truth, arguments.validation_images, species, model, evaluation),
+        validation_on(
+            arguments.validation_truth,
+            arguments.validation_images,
+            species,
+            model,
+            evaluation,
+            score=validation_score,
+        ),
         LoopSettings(
             epochs=model.epochs,
             optimiser=model.optimiser,
