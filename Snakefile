@@ -29,6 +29,7 @@ include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
+include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 

@@ -303,7 +303,7 @@ def test_anchors_and_merge_keys_of_yaml_serve_in_the_models_table(project: Proje
         ("seeds", [], "the list is empty"),
         ("seeds", 3, "3 is not a list. Write a list such as [1, 2, 3]"),
         ("seeds", [1, 2, 1], "1 stands there twice"),
-        ("seeds", [1, -2], "item 2: -2 is less than 0"),
+        ("seeds", [1, -2], "item 2: -2 is less than 1"),
         ("seeds", [1, 2.5], "item 2: 2.5 is not a whole number"),
         ("seeds", [1.0], "item 1: 1.0 is not a whole number"),
         ("seeds", [True], "item 1: true is not a whole number"),

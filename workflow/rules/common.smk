@@ -25,7 +25,14 @@ from podura.jobs import prefer_this_python
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
-from podura.tables import PARTS, part_folder, run_folder, write_text
+from podura.tables import (
+    PARTS,
+    part_folder,
+    run_folder,
+    seed_name,
+    seed_number,
+    write_text,
+)
 from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
@@ -52,20 +59,23 @@ try:
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
 
+# What is trained, and what fuses the detections of these.
 MODELS = {model.name: model for model in STUDY.models}
+ENSEMBLES = {ensemble.name: ensemble for ensemble in STUDY.ensembles}
+# Both, in the order of models.include.
+DETECTORS = [one.name for one in STUDY.included]
 CONTROLS = ["control_truth", "control_shuffled"]
 SPECIES = [species.code for species in STUDY.species]
 HELD_OUT = [part for part in PARTS if part != "train"]
 TRAITS = str(SCRIPTS.parent / "resources" / "springtail_traits.tsv")
 # A study without folds has one split, which has the number 0 in tables and no folder of its own.
 FOLDS = STUDY.folds or (0,)
-RUNS = [run_folder(seed, fold) for fold in FOLDS for seed in STUDY.seeds]
 IS_PAINTED = STUDY.dataset.annotations.format == "painted"
 
 
 wildcard_constraints:
-    model="|".join([*MODELS, *CONTROLS]),
-    seed="|".join(map(str, STUDY.seeds)),
+    model="|".join([*MODELS, *ENSEMBLES, *CONTROLS]),
+    seed="|".join([*map(str, STUDY.seeds), "all"]),
     fold="|".join(map(str, FOLDS)),
     species="|".join(SPECIES),
     part="|".join(PARTS),
@@ -129,17 +139,23 @@ def scoring_settings():
     )
 
 
+def licence(model):
+    """The licence of a model's code; whoever runs an ensemble keeps those of all its members."""
+    members = ENSEMBLES[model].members if model in ENSEMBLES else [model]
+    return " AND ".join(sorted({MODELS[member].licence for member in members}))
+
+
 def model_facts():
     """What tables and figures say of each model, in the order in which they show them."""
     detectors = [
         {
-            "model": model.name,
-            "label": model.label,
+            "model": one.name,
+            "label": one.label,
             "role": "detector",
-            "framework": model.adapter,
-            "licence": model.licence,
+            "framework": one.adapter,
+            "licence": licence(one.name),
         }
-        for model in STUDY.models
+        for one in STUDY.included
     ]
     labels = {
         "control_truth": "Truth (control)",
@@ -158,20 +174,33 @@ def model_facts():
     return detectors + controls
 
 
+def runs_of(model):
+    """Folders of a model's runs, of each fold and seed; an ensemble of all seeds has one a fold."""
+    return [run_folder(seed, fold) for fold in FOLDS for seed in STUDY.seeds_of(model)]
+
+
 def all_runs(pattern):
-    """A file of every model and control and, where the pattern has them, run, seed and species."""
-    return expand(
-        pattern,
-        model=[*MODELS, *CONTROLS],
-        run=RUNS,
-        seed=STUDY.seeds,
-        species=SPECIES,
-    )
+    """A file of every model, ensemble and control and, where the pattern has them, run, seed and species."""
+    return [
+        path
+        for model in [*DETECTORS, *CONTROLS]
+        for path in expand(
+            pattern,
+            model=model,
+            run=runs_of(model),
+            seed=map(seed_name, STUDY.seeds_of(model)),
+            species=SPECIES,
+        )
+    ]
 
 
 def all_trainings(pattern):
     """A file of every run of every model that is trained."""
-    return expand(pattern, model=MODELS, run=RUNS)
+    return [
+        path
+        for model in MODELS
+        for path in expand(pattern, model=model, run=runs_of(model))
+    ]
 
 
 def of_each_fold(part, file):
@@ -187,9 +216,16 @@ def matches_of_each_fold(part):
 
 
 def runs_of_model(pattern):
-    """A file of every run of one model, by seed and then by fold; the model stays a wildcard."""
-    runs = [run_folder(seed, fold) for seed in STUDY.seeds for fold in FOLDS]
-    return [pattern.replace("{run}", run) for run in runs]
+    """A file of every run of the model that is a job's wildcard, by seed and then by fold."""
+
+    def files(wildcards):
+        return [
+            expand(pattern, model=wildcards.model, run=run_folder(seed, fold))
+            for seed in STUDY.seeds_of(wildcards.model)
+            for fold in FOLDS
+        ]
+
+    return files
 
 
 def training_histories():

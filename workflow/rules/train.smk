@@ -26,6 +26,7 @@ rule train:
         "<benchmarks>/train/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(MODELS),
+        seed=r"\d+",
     conda:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: STUDY.training.threads

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from podura.annotations.kinds import misfit
 from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
-from podura.configuration.models import included_models
+from podura.configuration.models import Included, included_models
 from podura.configuration.painted import painted_faults, painted_settings
 from podura.configuration.settings import (
     dataset_settings,
@@ -27,7 +27,7 @@ from podura.configuration.structure import (
     with_command_line_read,
     with_defaults,
 )
-from podura.configuration.study import CardSettings, ModelSpecification, Species, Study, StudyImage
+from podura.configuration.study import CardSettings, Species, Study, StudyImage
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -156,7 +156,8 @@ class _Reading:
             painted=painted_settings(config["painted"]),
             split=split_settings(config["split"]),
             models_table=self.folder / config["models"]["table"],
-            models=models,
+            models=models.models,
+            ensembles=models.ensembles,
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"]),
             merged=config,
@@ -306,16 +307,21 @@ class _Reading:
             self.fault("dataset.slide_pattern", f"{shown(pattern)} has no group (?P<slide>...). {example}")
         return "slide" in groups
 
-    def models(self) -> tuple[ModelSpecification, ...] | None:
+    def models(self) -> Included | None:
         if not self.sound("models.table"):
             return None
         path = self.existing("models.table", self.config["models"]["table"])
         table = None if path is None else self.tried(lambda: read_yaml(path))
         if table is None:
             return None
-        schema = load_schema(self.schemas, "model")
+        schema, ensemble_schema = (load_schema(self.schemas, name) for name in ("model", "ensemble"))
         names = self.config["models"]["include"] if self.sound("models.include") else []
-        return self.tried(lambda: included_models(names, table, schema, self.folder, self.origins))
+        n_seeds = len(self.config["seeds"]) if self.sound("seeds") else None
+        return self.tried(
+            lambda: included_models(
+                names, table, schema, ensemble_schema, self.folder, self.origins, n_seeds=n_seeds
+            )
+        )
 
     def existing(self, key: str, given: str) -> Path | None:
         """The path of a table that a key gives; None, with the fault noted, where it is no file."""

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from podura.report import leakage, summary, wording
+from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
 from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
@@ -54,6 +55,7 @@ def _context(results: Results) -> dict[str, Any]:
         "facts": summary.facts(results),
         "verdict": wording.verdict(results),
         "ranking": summary.ranking_rows(results),
+        "ensembles": ensemble_sentences(results),
         "controls": controls,
         "control_faults": [f"{row['label']}: {row['fault']}" for row in controls if row["fault"]],
         "species_verdict": summary.species_verdict(results),

@@ -37,10 +37,18 @@ from podura.tables.files import (
     write_text,
 )
 from podura.tables.pairs import EXAMINED_IMAGES, LEAKAGE, SIMILAR_IMAGES
-from podura.tables.places import part_folder, run_folder
+from podura.tables.places import (
+    ALL_SEEDS,
+    part_folder,
+    run_folder,
+    seed_folder,
+    seed_name,
+    seed_number,
+)
 from podura.tables.table import Column, Kind, Table
 
 __all__ = [
+    "ALL_SEEDS",
     "BENCHMARK_COMPARISONS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
@@ -73,6 +81,9 @@ __all__ = [
     "part_folder",
     "read_json",
     "run_folder",
+    "seed_folder",
+    "seed_name",
+    "seed_number",
     "whole_file",
     "whole_folder",
     "write_json",

@@ -255,7 +255,7 @@ BENCHMARK_SPECIES = Table(
     "one row a model × seed × species",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("species", "string", "species code"),
         Column("n_slides", "integer", "test slides with this species"),
         Column("n_truth", "integer", "test specimens (ignored ones aside)"),
@@ -298,7 +298,7 @@ BENCHMARK_FOLDS = Table(
     "one row a model × seed × fold × species: the test slides of one fold",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("fold", "integer", "fold, 0 where there are no folds"),
         Column("species", "string", "species code"),
         Column("n_slides", "integer", "test slides of the fold with this species"),
@@ -326,7 +326,7 @@ BENCHMARK_MODELS = Table(
         Column("role", "string", "detector or control"),
         Column("rank", "integer", "rank by map50_95 among detectors; missing for controls"),
         Column("chance_best", "number", "chance to be the best detector, from resamples of slides and seeds"),
-        Column("n_seeds", "integer", "seeds run"),
+        Column("n_seeds", "integer", "seeds run; 1 where the runs of all seeds are fused"),
         Column("n_species", "integer", "species with truth on test, over which the mean is taken"),
         Column("map50", "number", "mAP at IoU 0.5: mean over species, then over seeds"),
         Column("map50_low", "number", "lower end of its interval over slides and seeds"),
@@ -352,7 +352,7 @@ CURVES = Table(
     "precision-recall curves on test, one row a point",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("species", "string", "species code"),
         Column("recall", "number", "recall of the detections at or above the score"),
         Column("precision", "number", "their precision"),
