@@ -22,6 +22,7 @@ from podura.configuration.sources import Origins, read_yaml
 from podura.configuration.structure import load_schema, structural_faults, with_defaults
 from podura.configuration.study import (
     AugmentationSettings,
+    EnsembleSpecification,
     EvaluationSettings,
     ModelSpecification,
     OptimiserSettings,
@@ -30,7 +31,7 @@ from podura.configuration.study import (
     TrainingSettings,
 )
 from podura.errors import UserError, UserErrors
-from podura.tables import IMAGES, SPECIES
+from podura.tables import ALL_SEEDS, IMAGES, SPECIES
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -560,6 +561,79 @@ def test_an_entry_without_keys_is_told(project: Project) -> None:
     assert "key small: there is no value. Write the keys label, adapter" in project.fault()
 
 
+# --- ensembles -------------------------------------------------------------------------------------
+
+FUSED: dict[str, Any] = {"label": "Both", "adapter": "ensemble", "members": ["faster", "small"]}
+
+
+def with_ensemble(project: Project, **changed: Any) -> None:
+    project.models["both"] = {**copy.deepcopy(FUSED), **changed}
+    project.config["models"]["include"] = ["both", "faster", "small"]
+
+
+def test_an_ensemble_is_apart_from_what_is_trained_and_keeps_its_place(project: Project) -> None:
+    with_ensemble(project)
+    study = project.load()
+    assert [model.name for model in study.models] == ["faster", "small"]
+    assert [one.name for one in study.included] == ["both", "faster", "small"]
+    (ensemble,) = study.ensembles
+    assert ensemble == EnsembleSpecification("both", "Both", "ensemble", ("faster", "small"), "all", 0.55)
+
+
+def test_an_ensemble_has_one_run_of_all_seeds_or_one_of_each(project: Project) -> None:
+    with_ensemble(project)
+    study = project.load()
+    assert study.seeds_of("both") == (ALL_SEEDS,)
+    assert study.seeds_of("small") == study.seeds_of("control_truth") == (1, 2)
+    assert study.fused_runs(study.ensembles[0], ALL_SEEDS) == (
+        ("faster", 1), ("faster", 2), ("small", 1), ("small", 2)
+    )  # fmt: skip
+    with_ensemble(project, seeds="each")
+    study = project.load()
+    assert study.seeds_of("both") == (1, 2)
+    assert study.fused_runs(study.ensembles[0], 2) == (("faster", 2), ("small", 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "where", "told"),
+    [
+        ({"members": ["faster", "smal"]}, "both.members, item 2", "Is 'small' meant?"),
+        ({"members": ["faster", "both"]}, "both.members, item 2", "'both' is an ensemble itself"),
+        ({"members": ["faster", "spare"]}, "both.members, item 2", "Write spare into models.include too"),
+        ({"members": ["faster", "faster"]}, "both.members", "'faster' stands there twice"),
+        ({"members": []}, "both.members", "the list is empty"),
+        ({"members": "faster"}, "both.members", "write [faster]"),
+        ({"members": ["faster"], "seeds": "each"}, "both.seeds", "nothing to fuse. Write all"),
+        ({"seeds": "every"}, "both.seeds", "Write all or each"),
+        ({"iou": 1}, "both.iou", "1 is not below 1"),
+        ({"epochs": 5}, "both.epochs", "there is no such key"),
+        ({"adapter": "ensembles"}, "both.adapter", "Is 'ensemble' meant?"),
+    ],
+)
+def test_a_faulty_ensemble_is_told(project: Project, changed: dict, where: str, told: str) -> None:
+    project.models["spare"] = copy.deepcopy(MODEL)
+    with_ensemble(project, **changed)
+    message = project.fault()
+    assert f"key {where}: " in message
+    assert "models.yaml, line" in message
+    assert told in message
+
+
+def test_one_member_needs_several_seeds(project: Project) -> None:
+    with_ensemble(project, members=["small"])
+    assert len(project.load().ensembles) == 1
+    project.config["seeds"] = [3]
+    message = project.fault()
+    assert "one member and one seed leave nothing to fuse. Write a second member, or more" in message
+    with_ensemble(project)
+    assert project.load().seeds_of("both") == (ALL_SEEDS,)
+
+
+def test_an_ensemble_that_is_not_included_needs_no_members_in_the_study(project: Project) -> None:
+    project.models["both"] = {**FUSED, "members": ["spare"]}
+    assert project.load().ensembles == ()
+
+
 # --- images table ----------------------------------------------------------------------------------
 
 
@@ -979,6 +1053,8 @@ def test_settings_have_a_field_for_every_key(settings: Any, key: str) -> None:
 def test_a_model_has_a_field_for_every_key_of_its_entry() -> None:
     names = [field.name for field in dataclasses.fields(ModelSpecification)]
     assert names == ["name", *load_schema(SCHEMAS, "model")["properties"]]
+    names = [field.name for field in dataclasses.fields(EnsembleSpecification)]
+    assert names == ["name", *load_schema(SCHEMAS, "ensemble")["properties"]]
 
 
 def test_the_shipped_configuration_states_the_defaults() -> None:

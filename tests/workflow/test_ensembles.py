@@ -14,6 +14,7 @@ from workflow.conftest import TINY, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 
+MEMBERS = ("yolov5n", "fasterrcnn_lite0")
 MODELS = "include: [fasterrcnn_lite0, yolov5n]"
 FUSED = "include: [fasterrcnn_lite0, yolov5n, both, yolov5n_all_seeds]"
 
@@ -68,19 +69,21 @@ def test_an_ensemble_is_ranked_and_costs_what_its_members_cost_together(fused):
 
 
 def test_what_an_ensemble_finds_comes_from_its_members_and_obeys_floor_and_cap(fused):
-    results = fused / "results/tiny"
-    run = json.loads((results / "detections/yolov5n_all_seeds/seed-all/run.json").read_text())["test"]
-    frame = DETECTIONS.read_parquet(results / "detections/yolov5n_all_seeds/seed-all/test.parquet")
+    places = fused / "results/tiny/detections"
+    run = json.loads((places / "both/seed-1/run.json").read_text())["test"]
+    frame = DETECTIONS.read_parquet(places / "both/seed-1/test.parquet")
     assert frame["score"].min() >= 0.01
     counts = frame.groupby("image").size()
     assert counts.max() <= 20
     assert sorted(run["capped"]) == sorted(counts.index[counts >= 20])
-    members = [
-        DETECTIONS.read_parquet(results / f"detections/yolov5n/seed-{seed}/test.parquet") for seed in (1, 2)
-    ]
+    members = [DETECTIONS.read_parquet(places / f"{model}/seed-1/test.parquet") for model in MEMBERS]
     found = pd.concat(members).groupby(["image", "species"])["score"].max()
     best = frame.groupby(["image", "species"])["score"].max()
     assert (best <= found.reindex(best.index)).all()
+    of_members = [json.loads((places / f"{m}/seed-1/run.json").read_text())["test"] for m in MEMBERS]
+    assert run["seconds"] > sum(one["seconds"] for one in of_members)
+    capped = {place.split("/")[-2]: images for place, images in run["capped_members"].items()}
+    assert capped == {m: one["capped"] for m, one in zip(MEMBERS, of_members, strict=True) if one["capped"]}
 
 
 def test_the_page_says_what_fusing_is_worth(fused):

@@ -126,7 +126,7 @@ def fuse_boxes(
 class _Clusters:
     """The fused boxes of many groups, which each take one box at a time, all side by side.
 
-    Arrays are (groups, clusters); those of coordinates and their sums (4, groups, clusters).
+    Arrays are (groups, clusters); that of coordinates (4, groups, clusters).
     """
 
     def __init__(self, groups: int, most: int) -> None:
@@ -134,7 +134,6 @@ class _Clusters:
         self.used = np.zeros(groups, np.int64)
         self.fused = np.zeros((4, groups, min(16, most)))
         self.area = np.zeros(self.fused.shape[1:])
-        self.sums = np.zeros_like(self.fused)
         self.scores = np.zeros_like(self.area)
         self.found = np.zeros(self.area.shape, np.int64)
 
@@ -164,18 +163,18 @@ class _Clusters:
             self._widen()
         self.found[row, place] += 1
         self.scores[row, place] += scores
-        self.sums[:, row, place] += (boxes * scores[:, None]).T
         total = self.scores[row, place]
         # Where no score is above 0 nothing weighs: the first box stands.
-        weighed = np.divide(self.sums[:, row, place], total, out=boxes.T.copy(), where=total > 0)
-        first = (self.found[row, place] == 1) | (total > 0)
-        self.fused[:, row[first], place[first]] = weighed[:, first]
+        share = np.divide(scores, total, out=np.zeros_like(scores), where=total > 0)
+        share[self.found[row, place] == 1] = 1
+        # The mean moves towards the new box, so that equal boxes give that very box.
+        self.fused[:, row, place] += (boxes.T - self.fused[:, row, place]) * share
         sides = self.fused[:, row, place]
         self.area[row, place] = (sides[2] - sides[0]) * (sides[3] - sides[1])
 
     def _widen(self) -> None:
         more = min(2 * self.area.shape[1], self.most) - self.area.shape[1]
-        for name in ("fused", "area", "sums", "scores", "found"):
+        for name in ("fused", "area", "scores", "found"):
             held = getattr(self, name)
             room = np.zeros((*held.shape[:-1], more), held.dtype)
             setattr(self, name, np.concatenate([held, room], axis=-1))
