@@ -21,12 +21,14 @@ pathvars:
     logs=f"logs/{STUDY.name}",
     benchmarks=f"benchmarks/{STUDY.name}",
     run="fold-{fold}/seed-{seed}" if STUDY.folds else "seed-{seed}",
+    search="search/fold-{fold}" if STUDY.folds else "search",
     parts="dataset/parts/fold-{fold}" if STUDY.folds else "dataset/parts",
 
 
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/ensembles.smk"

@@ -8,12 +8,14 @@ import json
 import logging
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from podura import jobs
+from podura.configuration.search import with_settings
 from podura.configuration.study import (
     AugmentationSettings,
     ModelSpecification,
@@ -22,11 +24,11 @@ from podura.configuration.study import (
 )
 from podura.detectors.catalogue import build_detector
 from podura.detectors.weights import choose_device, initialise, save_model
-from podura.errors import UserError
+from podura.errors import DivergedError, UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
-from podura.tables import HISTORY
+from podura.tables import HISTORY, read_json
 from podura.training.loop import LoopSettings, Training, TrainingStopped
 from podura.training.material import labelled_images, validation_on
 from podura.training.samples import TrainingSamples
@@ -42,6 +44,9 @@ def checkpoint_seconds(config: Path) -> float:
 
 def main(arguments: argparse.Namespace) -> None:
     given = json.loads(arguments.model)
+    searched = [read_json(path) for path in arguments.search]
+    for found in searched:
+        given = with_settings(given, found["settings"])
     model = ModelSpecification(**{**given, "optimiser": OptimiserSettings(**given["optimiser"])})
     given = json.loads(arguments.training)
     training = TrainingSettings(
@@ -103,7 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
         log.warning("%s; the next run continues from there.", stopped)
         sys.exit(130)
     except FloatingPointError as error:
-        raise UserError(f"{model.name}, seed {arguments.seed}: {error}.") from error
+        raise DivergedError(f"{model.name}, seed {arguments.seed}: {error}.") from error
 
     HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / "history.csv")
     facts = {
@@ -118,6 +123,9 @@ def main(arguments: argparse.Namespace) -> None:
         "parameters": detector.parameter_count,
         "best_epoch": trained.best_epoch,
         "epochs": model.epochs,
+        "optimiser": asdict(model.optimiser),
+        "average_decay": model.average_decay,
+        "search": searched[0] if searched else None,
         "steps": trained.steps,
         "training_images": len(images),
         "determinism": determinism,
@@ -134,7 +142,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def identity(arguments: argparse.Namespace) -> str:
     """Digest of all that decides the course of this training, so that no other one continues it."""
-    files = [arguments.train_truth, arguments.train_images, arguments.validation_truth]
+    files = [arguments.train_truth, arguments.train_images, arguments.validation_truth, *arguments.search]
     parts = [arguments.model, arguments.training, arguments.evaluation, arguments.species, arguments.code]
     text = "\0".join([*parts, str(arguments.seed), *(file_digest(file) for file in files)])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -143,6 +151,7 @@ def identity(arguments: argparse.Namespace) -> str:
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--model", required=True, help="entry of models.yaml as JSON, with its name")
+    parser.add_argument("--search", type=Path, nargs="*", default=[], help="best.json of a search, if any")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--fold", type=int, default=0, help="number of the fold; 0 where there are none")
     parser.add_argument("--species", required=True, help="species codes as a JSON list")

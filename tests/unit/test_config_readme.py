@@ -34,6 +34,7 @@ HEADINGS = {
     "site_counts": "`dataset/sites.csv`",
     "sizes": "`dataset/sizes.csv`",
     "leakage": "`dataset/leakage.csv`",
+    "trials": "`models/<model>/search/trials.csv`",
     "history": "`models/<model>/seed-<n>/history.csv`",
     "benchmark_species": "`benchmark/species.csv`",
     "benchmark_folds": "`benchmark/folds.csv`",

@@ -27,6 +27,7 @@ from podura.configuration.study import (
     ModelSpecification,
     OptimiserSettings,
     PaintedSettings,
+    SearchSettings,
     Study,
     TrainingSettings,
 )
@@ -561,6 +562,57 @@ def test_an_entry_without_keys_is_told(project: Project) -> None:
     assert "key small: there is no value. Write the keys label, adapter" in project.fault()
 
 
+# --- search ----------------------------------------------------------------------------------------
+
+
+def test_without_trials_nothing_is_searched(project: Project) -> None:
+    assert project.load().search.trials is None
+    project.config["search"] = {"trials": 5, "warmup_range": None, "average_decay_range": [0.9, 0.99]}
+    search = project.load().search
+    assert (search.trials, search.epochs_per_trial, search.sampler) == (5, 4, "tpe")
+    assert (search.learning_rate_factors, search.weight_decay_factors) == ((0.1, 10.0), (0.1, 10.0))
+    assert (search.warmup_range, search.average_decay_range) == (None, (0.9, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("trials", 1, "1 is less than 2. Write a whole number at least 2, or null."),
+        ("epochs_per_trial", 0, "0 is less than 1"),
+        ("sampler", "grid", "'grid' is not possible. Write tpe or random."),
+        ("learning_rate_factors", [10, 0.1], "10 is not below 0.1. Write the lower number first."),
+        (
+            "learning_rate_factors",
+            [2, 4],
+            "the entry itself, is not between 2 and 4. Write a range",
+        ),
+        ("weight_decay_factors", [0.1, 0.5], "Write a range around 1"),
+        ("learning_rate_factors", [0, 10], "0 is not above 0"),
+        ("learning_rate_factors", [1], "does not fit. Write two numbers such as [0.1, 10], or null."),
+        ("learning_rate_factors", [0.1, 1, 10], "does not fit. Write two numbers"),
+        ("learning_rate_factors", [], "the list is empty. Write two numbers"),
+        ("warmup_range", [0.1, 0.6], "0.6 is more than 0.5"),
+        ("warmup_range", [0.1, 0.1], "0.1 is not below 0.1"),
+        ("average_decay_range", [0.9, 1], "1 is not below 1"),
+        ("trial", 5, "Is 'trials' meant?"),
+    ],
+)
+def test_a_bad_value_of_the_search_is_told(project: Project, key: str, value: Any, told: str) -> None:
+    project.config["search"] = {key: value}
+    message = project.fault()
+    assert f"key search.{key}" in message
+    assert told in message
+
+
+def test_a_search_of_nothing_is_told(project: Project) -> None:
+    keys = ("learning_rate_factors", "weight_decay_factors", "warmup_range", "average_decay_range")
+    nothing = dict.fromkeys(keys)
+    project.config["search"] = nothing
+    project.load()
+    project.config["search"] = {**nothing, "trials": 3}
+    assert "key search.trials: nothing is searched. Write a range for one of" in project.fault()
+
+
 # --- ensembles -------------------------------------------------------------------------------------
 
 FUSED: dict[str, Any] = {"label": "Both", "adapter": "ensemble", "members": ["faster", "small"]}
@@ -1038,6 +1090,7 @@ def test_schemas_and_tables_know_the_same_columns() -> None:
     ("settings", "key"),
     [
         (PaintedSettings, "painted"),
+        (SearchSettings, "search"),
         (TrainingSettings, "training"),
         (AugmentationSettings, "training.augmentation"),
         (EvaluationSettings, "evaluation"),

@@ -68,8 +68,8 @@ def with_ensemble(members: list[str], seeds: str, value: float, **facts: Any) ->
             ["yolov5n", "fasterrcnn_lite0"],
             "all",
             "Fused fuses all 2 seeds of YOLOv5n (anchor-free head) and Faster R-CNN Lite0: mean AP50:95 "
-            "0.51, against 0.47 (0.45 to 0.49) of YOLOv5n (anchor-free head) alone and 0.44 (0.42 to 0.46) of "
-            "Faster R-CNN Lite0 alone.",
+            "0.51, against 0.47 (0.45 to 0.49) of YOLOv5n (anchor-free head) alone and 0.44 (0.42 to 0.46) "
+            "of Faster R-CNN Lite0 alone.",
         ),
         (
             ["fasterrcnn_lite0", "yolov5n"],

@@ -9,6 +9,7 @@ rule train:
         train_images="<results>/<parts>/train/images.csv",
         validation_truth="<results>/<parts>/validation/truth.json",
         validation_images="<results>/<parts>/validation/images.csv",
+        search=searched_settings(),
         # It only permits: when it is written anew, nothing has to be trained again.
         leakage=ancient("<results>/dataset/leakage_checked.json"),
     output:
@@ -47,7 +48,7 @@ rule train:
         species=as_json(SPECIES),
         fold=lambda wildcards: wildcards.get("fold", 0),
     shell:
-        "python {params.script} --model {params.model:q} --seed {wildcards.seed} --fold {params.fold} "
+        "python {params.script} --model {params.model:q} --search {input.search:q} --seed {wildcards.seed} --fold {params.fold} "
         "--species {params.species:q} --training {params.training:q} "
         "--config {params.config:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "

@@ -13,6 +13,7 @@ from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
 from podura.configuration.models import Included, included_models
 from podura.configuration.painted import painted_faults, painted_settings
+from podura.configuration.search import search_faults, search_settings
 from podura.configuration.settings import (
     dataset_settings,
     evaluation_settings,
@@ -133,6 +134,7 @@ class _Reading:
         self.check_annotations()
         self.check_painted()
         self.check_problems()
+        self.check_search()
         table, species = self.species()
         images = self.images()
         if images is not None:
@@ -158,6 +160,7 @@ class _Reading:
             models_table=self.folder / config["models"]["table"],
             models=models.models,
             ensembles=models.ensembles,
+            search=search_settings(config["search"]),
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"]),
             merged=config,
@@ -222,6 +225,11 @@ class _Reading:
         for kind, treatment in chosen.items():
             if (fault := misfit(kind, treatment)) is not None:
                 self.faults.append(f"{self.origins.where(('dataset', 'problems', kind))}: {fault}")
+
+    def check_search(self) -> None:
+        if self.sound("search"):
+            for key, message in search_faults(self.config["search"]):
+                self.fault(key, message)
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""

@@ -201,6 +201,23 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """How many trials a model gets before it is trained (None for no search), how long each is, and where.
+
+    Factors are those of what a model's entry says, least and largest; ranges are of the settings themselves.
+    None for what is not searched.
+    """
+
+    trials: int | None
+    epochs_per_trial: int
+    sampler: str
+    learning_rate_factors: tuple[float, float] | None
+    weight_decay_factors: tuple[float, float] | None
+    warmup_range: tuple[float, float] | None
+    average_decay_range: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """How every detector is judged."""
 
@@ -238,6 +255,7 @@ class Study:
     models_table: Path
     models: tuple[ModelSpecification, ...]
     ensembles: tuple[EnsembleSpecification, ...]
+    search: SearchSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     merged: dict[str, Any]

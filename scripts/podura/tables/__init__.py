@@ -46,6 +46,7 @@ from podura.tables.places import (
     seed_number,
 )
 from podura.tables.table import Column, Kind, Table
+from podura.tables.trials import TRIALS
 
 __all__ = [
     "ALL_SEEDS",
@@ -75,6 +76,7 @@ __all__ = [
     "SPECIES",
     "SPLIT",
     "SPLIT_REPORT",
+    "TRIALS",
     "Column",
     "Kind",
     "Table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
+from podura.tables.trials import TRIALS
 
 BOX_COLUMNS = ("x_min", "y_min", "x_max", "y_max")
 PARTS = ("train", "validation", "calibration", "test")
@@ -381,6 +382,7 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     SITE_COUNTS,
     SIZES,
     LEAKAGE,
+    TRIALS,
     HISTORY,
     BENCHMARK_SPECIES,
     BENCHMARK_FOLDS,
