@@ -10,17 +10,6 @@ def fused_runs(wildcards):
     return [f"{member}/{run_folder(seed, fold)}" for member, seed in runs]
 
 
-def runs_by_model():
-    """Of every model the numbers of its seeds and, where it fuses others, its members."""
-    return {
-        model: {
-            "seeds": STUDY.seeds_of(model),
-            "members": ENSEMBLES[model].members if model in ENSEMBLES else (),
-        }
-        for model in [*DETECTORS, *CONTROLS]
-    }
-
-
 rule fuse:
     input:
         detections=lambda wildcards: expand(
