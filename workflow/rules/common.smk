@@ -33,6 +33,7 @@ from podura.tables import (
     seed_number,
     write_text,
 )
+from podura.training.search import search_seed
 from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.

@@ -12,6 +12,12 @@ def training_entry(wildcards):
     )
 
 
+def searched_entry(wildcards):
+    """The model's entry as a search sees it, which gives trials a number of epochs of its own."""
+    entry = json.loads(training_entry(wildcards))
+    return as_json({**entry, "epochs": STUDY.search.epochs_per_trial})
+
+
 def starting_weights(wildcards):
     """Digest of the file that a training starts from, where it starts from one."""
     weights = MODELS[wildcards.model].weights

@@ -3,13 +3,6 @@
 #   outputs: detections/<ensemble>/seed-<n>/ or seed-all/, as those of a model.
 
 
-def fused_runs(wildcards):
-    """Folders below detections/ of the runs that a run of an ensemble fuses, in the same fold."""
-    runs = STUDY.fused_runs(ENSEMBLES[wildcards.model], seed_number(wildcards.seed))
-    fold = int(wildcards.get("fold", 0))
-    return [f"{member}/{run_folder(seed, fold)}" for member, seed in runs]
-
-
 rule fuse:
     input:
         detections=lambda wildcards: expand(

@@ -106,3 +106,17 @@ def runs_by_model():
         }
         for model in [*DETECTORS, *CONTROLS]
     }
+
+
+def fused_runs(wildcards):
+    """Folders below detections/ of the runs that a run of an ensemble fuses, in the same fold."""
+    runs = STUDY.fused_runs(ENSEMBLES[wildcards.model], seed_number(wildcards.seed))
+    fold = int(wildcards.get("fold", 0))
+    return [f"{member}/{run_folder(seed, fold)}" for member, seed in runs]
+
+
+def searched_settings():
+    """What a search found for a model (and fold), where the study searches."""
+    if STUDY.search.trials is None:
+        return []
+    return "<results>/models/{model}/<search>/best.json"

@@ -2,21 +2,6 @@
 #   inputs:  images and truth of the parts train and validation; nothing of any other part.
 #   outputs: models/<model>/search/best.json and trials.csv, with folds in search/fold-<k>/.
 
-from podura.training.search import search_seed
-
-
-def searched_settings():
-    """What a search found for a model (and fold), where the study searches."""
-    if STUDY.search.trials is None:
-        return []
-    return "<results>/models/{model}/<search>/best.json"
-
-
-def searched_entry(wildcards):
-    """The model's entry as a search sees it, which gives trials a number of epochs of its own."""
-    entry = json.loads(training_entry(wildcards))
-    return as_json({**entry, "epochs": STUDY.search.epochs_per_trial})
-
 
 rule search:
     input:

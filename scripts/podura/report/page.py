@@ -51,7 +51,7 @@ def _context(results: Results) -> dict[str, Any]:
         "target": wording.percent(results.target_precision),
         "iou": f"{results.iou:g}",
         "random_seed": results.config.get("random_seed", wording.MISSING),
-        "search": results.config.get("search") or {},
+        "search": results.config.get("search") or {"trials": None},
         "seeds": [str(seed) for seed in results.config.get("seeds", [])],
         "facts": summary.facts(results),
         "verdict": wording.verdict(results),
