@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/digests.smk"
+include: "workflow/rules/runs.smk"
 
 
 pathvars:
@@ -21,6 +22,7 @@ pathvars:
     logs=f"logs/{STUDY.name}",
     benchmarks=f"benchmarks/{STUDY.name}",
     run="fold-{fold}/seed-{seed}" if STUDY.folds else "seed-{seed}",
+    search="search/fold-{fold}" if STUDY.folds else "search",
     parts="dataset/parts/fold-{fold}" if STUDY.folds else "dataset/parts",
 
 
@@ -28,8 +30,10 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/leakage.smk"
 include: "workflow/rules/dataset_page.smk"
 include: "workflow/rules/weights.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
+include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 

@@ -15,6 +15,7 @@ from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, s
 from podura.evaluation.draws import load_draws
 from podura.evaluation.scoring import ScoreSettings
 from podura.tables import (
+    ALL_SEEDS,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
     BENCHMARK_RANKS,
@@ -24,13 +25,21 @@ from podura.tables import (
     part_folder,
     read_json,
     run_folder,
+    seed_folder,
 )
 
 
-def cost(results: Path, model: str, places: list[str], *, trained: bool) -> dict[str, Any]:
-    """What training and detection took, over the runs of a model; None where nothing was measured."""
-    runs = [read_json(results / f"detections/{model}/{place}/run.json")["test"] for place in places]
-    timed = [run["seconds"] / run["images"] for run in runs if run["seconds"] and run["images"]]
+def cost(
+    results: Path, model: str, runs: dict[str, dict[str, Any]], folds: list[int], *, trained: bool
+) -> dict[str, Any]:
+    """What training and detection took, over the runs of a model; None where nothing was measured.
+
+    An ensemble costs in each run what the runs that it fuses cost together.
+    """
+    seeds, members = runs[model]["seeds"], runs[model]["members"]
+    places = [run_folder(seed, fold) for seed in seeds for fold in folds]
+    detected = [read_json(results / f"detections/{model}/{place}/run.json")["test"] for place in places]
+    timed = [run["seconds"] / run["images"] for run in detected if run["seconds"] and run["images"]]
     found: dict[str, Any] = {
         "parameters": None,
         "training_seconds": None,
@@ -38,10 +47,20 @@ def cost(results: Path, model: str, places: list[str], *, trained: bool) -> dict
         "peak_memory_mb": None,
     }
     if trained:
-        facts = [read_json(results / f"models/{model}/{place}/model.json") for place in places]
-        found["parameters"] = facts[0]["parameters"]
-        found["training_seconds"] = fmean(fact["training_seconds"] for fact in facts)
-        found["peak_memory_mb"] = max(fact["peak_memory_mb"] for fact in facts)
+        fused = [
+            [
+                read_json(results / f"models/{member}/{run_folder(each, fold)}/model.json")
+                for member in members or [model]
+                for each in (runs[member]["seeds"] if seed == ALL_SEEDS else [seed])
+            ]
+            for seed in seeds
+            for fold in folds
+        ]
+        found["parameters"] = sum(fact["parameters"] for fact in fused[0])
+        found["training_seconds"] = fmean(
+            sum(fact["training_seconds"] for fact in together) for together in fused
+        )
+        found["peak_memory_mb"] = max(fact["peak_memory_mb"] for together in fused for fact in together)
     return found
 
 
@@ -58,13 +77,13 @@ def curves(scores: list[dict[str, Any]]) -> pd.DataFrame:
 
 def main(arguments: argparse.Namespace) -> None:
     results = arguments.results
-    seeds, folds = json.loads(arguments.seeds), json.loads(arguments.folds)
+    runs, folds = json.loads(arguments.runs), json.loads(arguments.folds)
     models, species = json.loads(arguments.models), json.loads(arguments.species)
     names = [model["model"] for model in models]
     scores = [
-        read_json(results / f"scores/{model}/seed-{seed}/{code}.json")
+        read_json(results / f"scores/{model}/{seed_folder(seed)}/{code}.json")
         for model in names
-        for seed in seeds
+        for seed in runs[model]["seeds"]
         for code in species
     ]
     by_species = species_table(scores, models=names, species=species)
@@ -79,12 +98,7 @@ def main(arguments: argparse.Namespace) -> None:
         models=[
             ModelFacts(
                 **model,
-                **cost(
-                    results,
-                    model["model"],
-                    [run_folder(seed, fold) for seed in seeds for fold in folds],
-                    trained=model["role"] == "detector",
-                ),
+                **cost(results, model["model"], runs, folds, trained=model["role"] == "detector"),
             )
             for model in models
         ],
@@ -101,7 +115,7 @@ if __name__ == "__main__":
     parser.add_argument("--results", type=Path, required=True, help="folder of the study's results")
     parser.add_argument("--models", required=True, help="what the tables say of each model, as JSON")
     parser.add_argument("--species", required=True, help="species codes as a JSON list")
-    parser.add_argument("--seeds", required=True, help="seeds as a JSON list")
+    parser.add_argument("--runs", required=True, help="seeds and members of each model as JSON")
     parser.add_argument("--folds", required=True, help="numbers of the folds as a JSON list; [0] for none")
     parser.add_argument("--settings", required=True, help="as for score.py")
     parser.add_argument("--ranks", type=Path, required=True, help="ranks.csv")

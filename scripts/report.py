@@ -20,6 +20,7 @@ from podura.report.page import render_report
 from podura.report.reading import read_leakage, read_results
 from podura.slides.reading import read_image
 from podura.tables import (
+    ALL_SEEDS,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
     MATCHES,
@@ -75,7 +76,8 @@ def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str,
         rows = shown_rows(matches, thresholds, iou_percent)
         states = rows["state"].value_counts()
         found = ", ".join(f"{states.get(state, 0)} {state}" for state in ("right", "wrong", "missed"))
-        caption = f"{image}: {best['label']}, seed {seed}: {found}"
+        run = "all seeds" if seed == ALL_SEEDS else f"seed {seed}"
+        caption = f"{image}: {best['label']}, {run}: {found}"
         drawn.append((caption, draw_overlay(read_image(path), rows)))
     return drawn
 
@@ -106,6 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
         results,
         overlays=overlays(arguments, round(100 * results.iou)),
         leakage=read_leakage(arguments.results),
+        ensembles=json.loads(arguments.ensembles),
     )
     write_text(render_report(results), arguments.output)
     log.info("The report is at %s", arguments.output)
@@ -116,5 +119,6 @@ if __name__ == "__main__":
     parser.add_argument("--results", type=Path, required=True, help="folder of the study's results")
     parser.add_argument("--species", required=True, help="names of the species as JSON")
     parser.add_argument("--trainings", type=Path, nargs="*", default=[], help="model.json of each run")
+    parser.add_argument("--ensembles", default="{}", help="members and seeds of each ensemble as JSON")
     parser.add_argument("--output", type=Path, required=True)
     jobs.run(main, parser)

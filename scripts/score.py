@@ -8,7 +8,7 @@ from pathlib import Path
 
 from podura import jobs
 from podura.evaluation.scoring import FoldMatches, ScoreSettings, score_species
-from podura.tables import MATCHES, PART_IMAGES, write_json
+from podura.tables import MATCHES, PART_IMAGES, seed_number, write_json
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=seed_number, required=True, help="a seed, or all")
     parser.add_argument("--species", required=True)
     parser.add_argument("--folds", default="[0]", help="numbers of the folds as JSON; [0] for none")
     parser.add_argument("--calibration", type=Path, nargs="+", required=True, help="matches of each fold")

@@ -8,7 +8,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from podura import jobs
-from podura.annotations.dataset import truth_frame
+from podura.configuration.search import with_settings
 from podura.configuration.study import (
     AUTO_BATCH_SIZE,
     AugmentationSettings,
@@ -26,56 +26,20 @@ from podura.configuration.study import (
     TrainingSettings,
 )
 from podura.detectors.catalogue import build_detector
-from podura.detectors.contract import Detector
 from podura.detectors.devices import choose_device, device_name
-from podura.detectors.inference import detect_files
 from podura.detectors.weights import initialise, save_model
 from podura.errors import UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
-from podura.tables import DETECTIONS, HISTORY, PART_IMAGES, read_json
-from podura.training.labelled import labelled_images
-from podura.training.loop import LoopSettings, Trained, Training, TrainingStopped, Validation
+from podura.tables import HISTORY, read_json
+from podura.training.loop import LoopSettings, Trained, Training, TrainingStopped
+from podura.training.material import labelled_images, validation_on
 from podura.training.precision import choose_precision
 from podura.training.samples import TrainingSamples
 from podura.training.seeds import be_deterministic, seed_torch
 
 log = logging.getLogger("train")
-
-
-def validation_on(
-    truth: Path,
-    images: Path,
-    species: list[str],
-    model: ModelSpecification,
-    evaluation: dict,
-    should_stop: Callable[[], bool],
-) -> Validation:
-    """Return the function that scores a detector on the validation part, on the benchmark's own terms."""
-    truths = truth_frame(read_json(truth))
-    rows = PART_IMAGES.read_csv(images)
-    slides = dict(zip(rows["image"], rows["slide"], strict=True))
-
-    def files() -> Iterator[tuple[str, Path, str]]:
-        for row in rows.itertuples():
-            if should_stop():
-                raise TrainingStopped("stopped in validation")
-            yield row.image, Path(row.path), row.slide
-
-    def validate(detector: Detector) -> tuple[float, float]:
-        run = detect_files(
-            detector,
-            files(),
-            image_size=model.image_size,
-            score_floor=evaluation["score_floor"],
-            max_detections=evaluation["max_detections"],
-            device=next(detector.parameters()).device,
-            tiling=model.tiling,
-        )
-        return validation_score(truths, DETECTIONS.frame(run.rows), images=slides, species=species)
-
-    return validate
 
 
 def without_effect(config: Path) -> dict[str, Any]:
@@ -86,6 +50,9 @@ def without_effect(config: Path) -> dict[str, Any]:
 
 def main(arguments: argparse.Namespace) -> None:
     given = json.loads(arguments.model)
+    searched = [read_json(path) for path in arguments.search]
+    for found in searched:
+        given = with_settings(given, found["settings"])
     model = ModelSpecification(
         **{
             **given,
@@ -152,7 +119,8 @@ def main(arguments: argparse.Namespace) -> None:
             species,
             model,
             evaluation,
-            should_stop,
+            score=validation_score,
+            should_stop=should_stop,
         ),
         LoopSettings(
             epochs=model.epochs,
@@ -176,7 +144,7 @@ def main(arguments: argparse.Namespace) -> None:
         log.warning("%s; the next run continues from there.", stopped)
         sys.exit(130)
     except UserError as error:
-        raise UserError(f"{model.name}, seed {arguments.seed}: {error}") from error
+        raise type(error)(f"{model.name}, seed {arguments.seed}: {error}") from error
 
     HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / "history.csv")
     facts = {
@@ -191,6 +159,9 @@ def main(arguments: argparse.Namespace) -> None:
         "start": start,
         "parameters": detector.parameter_count,
         "epochs": model.epochs,
+        "optimiser": asdict(model.optimiser),
+        "average_decay": model.average_decay,
+        "search": searched[0] if searched else None,
         "training_images": len(images),
         "samples_per_epoch": samples.source.per_epoch,
         "batch_size": samples.batch_size,
@@ -237,7 +208,7 @@ def what_it_took(trained: Trained) -> dict[str, Any]:
 def identity(arguments: argparse.Namespace) -> str:
     """Digest of all that decides the course of this training, so that no other one continues it."""
     files = [arguments.train_truth, arguments.train_images, arguments.validation_truth]
-    files += arguments.pretrained
+    files += [*arguments.pretrained, *arguments.search]
     parts = [arguments.model, arguments.training, arguments.evaluation, arguments.species, arguments.code]
     text = "\0".join([*parts, str(arguments.seed), *(file_digest(file) for file in files)])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -246,6 +217,7 @@ def identity(arguments: argparse.Namespace) -> str:
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--model", required=True, help="entry of models.yaml as JSON, with its name")
+    parser.add_argument("--search", type=Path, nargs="*", default=[], help="best.json of a search, if any")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--fold", type=int, default=0, help="number of the fold; 0 where there are none")
     parser.add_argument("--species", required=True, help="species codes as a JSON list")

@@ -11,7 +11,7 @@ from podura import jobs
 from podura.configuration.study import AugmentationSettings, TilingSettings
 from podura.tables import whole_file
 from podura.training.geometry import Sample
-from podura.training.labelled import labelled_images
+from podura.training.material import labelled_images
 from podura.training.pictures import contact_sheet
 from podura.training.samples import TrainingSamples
 

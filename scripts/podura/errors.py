@@ -8,8 +8,17 @@ from collections.abc import Sequence
 class UserError(Exception):
     """A mistake in what the user gave: shown as plain sentences, never as a traceback.
 
-    A message says what is wrong, where (file, row, column or key) and what to write instead.
+    A message says what is wrong, where (file, row, column or key) and what to write instead. A job that
+    it ends has ``exit_code``.
     """
+
+    exit_code = 1
+
+
+class DivergedError(UserError):
+    """A training whose loss is no longer finite: no mistake of whoever only tries its settings."""
+
+    exit_code = 3
 
 
 class UserErrors(UserError):

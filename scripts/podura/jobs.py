@@ -54,7 +54,7 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
         main(namespace)
     except UserError as error:
         log.error("%s", error)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except Exception:
         log.exception("This should not happen: please report it with this log.")
         sys.exit(1)

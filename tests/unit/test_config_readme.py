@@ -34,6 +34,7 @@ HEADINGS = {
     "site_counts": "`dataset/sites.csv`",
     "sizes": "`dataset/sizes.csv`",
     "leakage": "`dataset/leakage.csv`",
+    "trials": "`models/<model>/search/trials.csv`",
     "history": "`models/<model>/seed-<n>/history.csv`",
     "benchmark_species": "`benchmark/species.csv`",
     "benchmark_folds": "`benchmark/folds.csv`",
@@ -82,10 +83,18 @@ def value_at(values: Any, key: str, schema: Mapping[str, Any]) -> Any:
     return values
 
 
-@pytest.mark.parametrize(("name", "heading"), [("config", "`config.yaml`"), ("model", "`models.yaml`")])
-def test_every_key_is_documented_with_its_default_and_what_is_allowed(name: str, heading: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "heading", "level"),
+    [("config", "`config.yaml`", "##"), ("model", "`models.yaml`", "##"), ("ensemble", "Ensembles", "###")],
+)
+def test_every_key_is_documented_with_its_default_and_what_is_allowed(
+    name: str, heading: str, level: str
+) -> None:
     schema = load_schema(ROOT / "workflow" / "schemas", name)
-    documented = rows(section(heading, "##"), "| key | meaning | default | allowed |")
+    text = section(heading, level)
+    if name == "model":  # ensembles, below the same heading, have a schema of their own
+        text = text.split("### Ensembles")[0]
+    documented = rows(text, "| key | meaning | default | allowed |")
     keys = dict(leaves(schema))
     assert [cells[0].strip("`") for cells in documented] == list(keys)
     defaults = with_defaults({}, schema)

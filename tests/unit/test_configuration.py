@@ -22,16 +22,18 @@ from podura.configuration.sources import Origins, read_yaml
 from podura.configuration.structure import load_schema, structural_faults, with_defaults
 from podura.configuration.study import (
     AugmentationSettings,
+    EnsembleSpecification,
     EvaluationSettings,
     ModelSpecification,
     OptimiserSettings,
     PaintedSettings,
+    SearchSettings,
     Study,
     TilingSettings,
     TrainingSettings,
 )
 from podura.errors import UserError, UserErrors
-from podura.tables import IMAGES, SPECIES
+from podura.tables import ALL_SEEDS, IMAGES, SPECIES
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -304,7 +306,7 @@ def test_anchors_and_merge_keys_of_yaml_serve_in_the_models_table(project: Proje
         ("seeds", [], "the list is empty"),
         ("seeds", 3, "3 is not a list. Write a list such as [1, 2, 3]"),
         ("seeds", [1, 2, 1], "1 stands there twice"),
-        ("seeds", [1, -2], "item 2: -2 is less than 0"),
+        ("seeds", [1, -2], "item 2: -2 is less than 1"),
         ("seeds", [1, 2.5], "item 2: 2.5 is not a whole number"),
         ("seeds", [1.0], "item 1: 1.0 is not a whole number"),
         ("seeds", [True], "item 1: true is not a whole number"),
@@ -565,6 +567,130 @@ def test_a_model_that_is_included_twice_is_told(project: Project) -> None:
 def test_an_entry_without_keys_is_told(project: Project) -> None:
     project.models["small"] = None
     assert "key small: there is no value. Write the keys label, adapter" in project.fault()
+
+
+# --- search ----------------------------------------------------------------------------------------
+
+
+def test_without_trials_nothing_is_searched(project: Project) -> None:
+    assert project.load().search.trials is None
+    project.config["search"] = {"trials": 5, "warmup_range": None, "average_decay_range": [0.9, 0.99]}
+    search = project.load().search
+    assert (search.trials, search.epochs_per_trial, search.sampler) == (5, 4, "tpe")
+    assert (search.learning_rate_factors, search.weight_decay_factors) == ((0.1, 10.0), (0.1, 10.0))
+    assert (search.warmup_range, search.average_decay_range) == (None, (0.9, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("trials", 1, "1 is less than 2. Write a whole number at least 2, or null."),
+        ("epochs_per_trial", 0, "0 is less than 1"),
+        ("sampler", "grid", "'grid' is not possible. Write tpe or random."),
+        ("learning_rate_factors", [10, 0.1], "10 is not below 0.1. Write the lower number first."),
+        (
+            "learning_rate_factors",
+            [2, 4],
+            "the entry itself, is not between 2 and 4. Write a range",
+        ),
+        ("weight_decay_factors", [0.1, 0.5], "Write a range around 1"),
+        ("learning_rate_factors", [0, 10], "0 is not above 0"),
+        ("learning_rate_factors", [1], "does not fit. Write two numbers such as [0.1, 10], or null."),
+        ("learning_rate_factors", [0.1, 1, 10], "does not fit. Write two numbers"),
+        ("learning_rate_factors", [], "the list is empty. Write two numbers"),
+        ("warmup_range", [0.1, 0.6], "0.6 is more than 0.5"),
+        ("warmup_range", [0.1, 0.1], "0.1 is not below 0.1"),
+        ("average_decay_range", [0.9, 1], "1 is not below 1"),
+        ("trial", 5, "Is 'trials' meant?"),
+    ],
+)
+def test_a_bad_value_of_the_search_is_told(project: Project, key: str, value: Any, told: str) -> None:
+    project.config["search"] = {key: value}
+    message = project.fault()
+    assert f"key search.{key}" in message
+    assert told in message
+
+
+def test_a_search_of_nothing_is_told(project: Project) -> None:
+    keys = ("learning_rate_factors", "weight_decay_factors", "warmup_range", "average_decay_range")
+    nothing = dict.fromkeys(keys)
+    project.config["search"] = nothing
+    project.load()
+    project.config["search"] = {**nothing, "trials": 3}
+    assert "key search.trials: nothing is searched. Write a range for one of" in project.fault()
+
+
+# --- ensembles -------------------------------------------------------------------------------------
+
+FUSED: dict[str, Any] = {"label": "Both", "adapter": "ensemble", "members": ["faster", "small"]}
+
+
+def with_ensemble(project: Project, **changed: Any) -> None:
+    project.models["both"] = {**copy.deepcopy(FUSED), **changed}
+    project.config["models"]["include"] = ["both", "faster", "small"]
+
+
+def test_an_ensemble_is_apart_from_what_is_trained_and_keeps_its_place(project: Project) -> None:
+    with_ensemble(project)
+    study = project.load()
+    assert [model.name for model in study.models] == ["faster", "small"]
+    assert [one.name for one in study.included] == ["both", "faster", "small"]
+    (ensemble,) = study.ensembles
+    assert ensemble == EnsembleSpecification("both", "Both", "ensemble", ("faster", "small"), "all", 0.55)
+
+
+def test_an_ensemble_has_one_run_of_all_seeds_or_one_of_each(project: Project) -> None:
+    with_ensemble(project)
+    study = project.load()
+    assert study.seeds_of("both") == (ALL_SEEDS,)
+    assert study.seeds_of("small") == study.seeds_of("control_truth") == (1, 2)
+    assert study.fused_runs(study.ensembles[0], ALL_SEEDS) == (
+        ("faster", 1), ("faster", 2), ("small", 1), ("small", 2)
+    )  # fmt: skip
+    with_ensemble(project, seeds="each")
+    study = project.load()
+    assert study.seeds_of("both") == (1, 2)
+    assert study.fused_runs(study.ensembles[0], 2) == (("faster", 2), ("small", 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "where", "told"),
+    [
+        ({"members": ["faster", "smal"]}, "both.members, item 2", "Is 'small' meant?"),
+        ({"members": ["faster", "both"]}, "both.members, item 2", "'both' is an ensemble itself"),
+        ({"members": ["faster", "spare"]}, "both.members, item 2", "Write spare into models.include too"),
+        ({"members": ["faster", "faster"]}, "both.members", "'faster' stands there twice"),
+        ({"members": []}, "both.members", "the list is empty"),
+        ({"members": "faster"}, "both.members", "write [faster]"),
+        ({"members": ["faster"], "seeds": "each"}, "both.seeds", "nothing to fuse. Write all"),
+        ({"seeds": "every"}, "both.seeds", "Write all or each"),
+        ({"iou": 1}, "both.iou", "1 is not below 1"),
+        ({"epochs": 5}, "both.epochs", "there is no such key"),
+        ({"adapter": "ensembles"}, "both.adapter", "Is 'ensemble' meant?"),
+    ],
+)
+def test_a_faulty_ensemble_is_told(project: Project, changed: dict, where: str, told: str) -> None:
+    project.models["spare"] = copy.deepcopy(MODEL)
+    with_ensemble(project, **changed)
+    message = project.fault()
+    assert f"key {where}: " in message
+    assert "models.yaml, line" in message
+    assert told in message
+
+
+def test_one_member_needs_several_seeds(project: Project) -> None:
+    with_ensemble(project, members=["small"])
+    assert len(project.load().ensembles) == 1
+    project.config["seeds"] = [3]
+    message = project.fault()
+    assert "one member and one seed leave nothing to fuse. Write a second member, or more" in message
+    with_ensemble(project)
+    assert project.load().seeds_of("both") == (ALL_SEEDS,)
+
+
+def test_an_ensemble_that_is_not_included_needs_no_members_in_the_study(project: Project) -> None:
+    project.models["both"] = {**FUSED, "members": ["spare"]}
+    assert project.load().ensembles == ()
 
 
 # --- images table ----------------------------------------------------------------------------------
@@ -971,6 +1097,7 @@ def test_schemas_and_tables_know_the_same_columns() -> None:
     ("settings", "key"),
     [
         (PaintedSettings, "painted"),
+        (SearchSettings, "search"),
         (TrainingSettings, "training"),
         (AugmentationSettings, "training.augmentation"),
         (EvaluationSettings, "evaluation"),
@@ -999,6 +1126,8 @@ def test_tiles_have_a_field_for_every_key() -> None:
 def test_a_model_has_a_field_for_every_key_of_its_entry() -> None:
     names = [field.name for field in dataclasses.fields(ModelSpecification)]
     assert names == ["name", *load_schema(SCHEMAS, "model")["properties"]]
+    names = [field.name for field in dataclasses.fields(EnsembleSpecification)]
+    assert names == ["name", *load_schema(SCHEMAS, "ensemble")["properties"]]
 
 
 def test_the_shipped_configuration_states_the_defaults() -> None:

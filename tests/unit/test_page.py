@@ -420,3 +420,10 @@ def test_the_page_says_that_nothing_was_found_or_that_nobody_looked():
     page = Page(render_report(make_results(leakage=leakage())))
     assert "none of one part shows what another part shows" in page.text
     assert "not compared with each other" in Page(render_report(make_results())).text
+
+
+def test_a_search_of_settings_is_told_of_with_its_budget(results: Results) -> None:
+    assert "were searched" not in render_report(results)
+    config = {**results.config, "search": {"trials": 12, "epochs_per_trial": 4}}
+    page = Page(render_report(dataclasses.replace(results, config=config)))
+    assert "12 trials of 4 epochs each, as many for every detector" in page.text

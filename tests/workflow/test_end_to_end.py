@@ -116,7 +116,9 @@ def test_a_run_cut_off_continues_where_it_was(finished, tmp_path, number):
     models = folder / "tests/studies/tiny_models.yaml"
     models.write_text(models.read_text().replace("epochs: 2", "epochs: 150"))
     tiny = folder / TINY
-    tiny.write_text(tiny.read_text().replace("threads: 1", "threads: 1\n  checkpoint_seconds: 1\n  workers: 1"))
+    tiny.write_text(
+        tiny.read_text().replace("threads: 1", "threads: 1\n  checkpoint_seconds: 1\n  workers: 1")
+    )
     process = subprocess.Popen(
         [Path(sys.executable).parent / "snakemake", "--cores", "2", "--configfile", TINY, "--", target],
         cwd=folder,

@@ -25,7 +25,15 @@ from podura.jobs import prefer_this_python
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
-from podura.tables import PARTS, part_folder, run_folder, write_text
+from podura.tables import (
+    PARTS,
+    part_folder,
+    run_folder,
+    seed_name,
+    seed_number,
+    write_text,
+)
+from podura.training.search import search_seed
 from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
@@ -52,20 +60,23 @@ try:
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
 
+# What is trained, and what fuses the detections of these.
 MODELS = {model.name: model for model in STUDY.models}
+ENSEMBLES = {ensemble.name: ensemble for ensemble in STUDY.ensembles}
+# Both, in the order of models.include.
+DETECTORS = [one.name for one in STUDY.included]
 CONTROLS = ["control_truth", "control_shuffled"]
 SPECIES = [species.code for species in STUDY.species]
 HELD_OUT = [part for part in PARTS if part != "train"]
 TRAITS = str(SCRIPTS.parent / "resources" / "springtail_traits.tsv")
 # A study without folds has one split, which has the number 0 in tables and no folder of its own.
 FOLDS = STUDY.folds or (0,)
-RUNS = [run_folder(seed, fold) for fold in FOLDS for seed in STUDY.seeds]
 IS_PAINTED = STUDY.dataset.annotations.format == "painted"
 
 
 wildcard_constraints:
-    model="|".join([*MODELS, *CONTROLS]),
-    seed="|".join(map(str, STUDY.seeds)),
+    model="|".join([*MODELS, *ENSEMBLES, *CONTROLS]),
+    seed="|".join([*map(str, STUDY.seeds), "all"]),
     fold="|".join(map(str, FOLDS)),
     species="|".join(SPECIES),
     part="|".join(PARTS),
@@ -127,73 +138,6 @@ def scoring_settings():
             "random_seed": STUDY.random_seed,
         }
     )
-
-
-def model_facts():
-    """What tables and figures say of each model, in the order in which they show them."""
-    detectors = [
-        {
-            "model": model.name,
-            "label": model.label,
-            "role": "detector",
-            "framework": model.adapter,
-            "licence": model.licence,
-        }
-        for model in STUDY.models
-    ]
-    labels = {
-        "control_truth": "Truth (control)",
-        "control_shuffled": "Shuffled (control)",
-    }
-    controls = [
-        {
-            "model": name,
-            "label": labels[name],
-            "role": "control",
-            "framework": None,
-            "licence": None,
-        }
-        for name in CONTROLS
-    ]
-    return detectors + controls
-
-
-def all_runs(pattern):
-    """A file of every model and control and, where the pattern has them, run, seed and species."""
-    return expand(
-        pattern,
-        model=[*MODELS, *CONTROLS],
-        run=RUNS,
-        seed=STUDY.seeds,
-        species=SPECIES,
-    )
-
-
-def all_trainings(pattern):
-    """A file of every run of every model that is trained."""
-    return expand(pattern, model=MODELS, run=RUNS)
-
-
-def of_each_fold(part, file):
-    """A file of a part in every fold, or of the part where there are no folds."""
-    places = [part_folder(part, fold) for fold in FOLDS]
-    return expand("<results>/dataset/parts/{place}/{file}", place=places, file=file)
-
-
-def matches_of_each_fold(part):
-    """The matches of a model and seed on a part in every fold."""
-    runs = [run_folder("{seed}", fold) for fold in FOLDS]
-    return [f"<results>/matches/{{model}}/{run}/{part}.parquet" for run in runs]
-
-
-def runs_of_model(pattern):
-    """A file of every run of one model, by seed and then by fold; the model stays a wildcard."""
-    runs = [run_folder(seed, fold) for seed in STUDY.seeds for fold in FOLDS]
-    return [pattern.replace("{run}", run) for run in runs]
-
-
-def training_histories():
-    return all_trainings("<results>/models/{model}/{run}/history.csv")
 
 
 def species_facts():

@@ -22,6 +22,7 @@ rule detect:
         "<benchmarks>/detect/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(MODELS),
+        seed=r"\d+",
     conda:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: 1
@@ -57,6 +58,7 @@ rule control:
         "<benchmarks>/control/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(CONTROLS),
+        seed=r"\d+",
     conda:
         "../../envs/tables.yaml"
     threads: 1

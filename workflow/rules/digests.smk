@@ -22,6 +22,12 @@ def sample_entry(wildcards):
     return as_json({key: entry[key] for key in ("image_size", "tiling")})
 
 
+def searched_entry(wildcards):
+    """The model's entry as a search sees it, which gives trials a number of epochs of its own."""
+    entry = json.loads(training_entry(wildcards))
+    return as_json({**entry, "epochs": STUDY.search.epochs_per_trial})
+
+
 def starting_weights(wildcards):
     """Digest of the file that a training starts from, or the address of published weights."""
     weights = MODELS[wildcards.model].weights

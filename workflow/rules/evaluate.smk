@@ -81,7 +81,7 @@ rule resample:
     params:
         script=script("resample.py"),
         code=code("resample.py"),
-        seeds=as_json(STUDY.seeds),
+        seeds=lambda wildcards: as_json(STUDY.seeds_of(wildcards.model)),
         species=as_json(SPECIES),
         settings=scoring_settings(),
     shell:
@@ -92,7 +92,7 @@ rule resample:
 
 rule compare:
     input:
-        draws=expand("<results>/benchmark/draws/{model}.npz", model=MODELS),
+        draws=expand("<results>/benchmark/draws/{model}.npz", model=DETECTORS),
         images=of_each_fold("test", "images.csv"),
     output:
         comparisons=report(
@@ -132,7 +132,7 @@ rule merge:
     input:
         scores=all_runs("<results>/scores/{model}/seed-{seed}/{species}.json"),
         draws=expand(
-            "<results>/benchmark/draws/{model}.npz", model=[*MODELS, *CONTROLS]
+            "<results>/benchmark/draws/{model}.npz", model=[*DETECTORS, *CONTROLS]
         ),
         ranks="<results>/benchmark/ranks.csv",
         runs=all_runs("<results>/detections/{model}/{run}/run.json"),
@@ -169,12 +169,12 @@ rule merge:
         results=RESULTS,
         models=as_json(model_facts()),
         species=as_json(SPECIES),
-        seeds=as_json(STUDY.seeds),
+        runs=as_json(runs_by_model()),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
     shell:
         "python {params.script} --results {params.results:q} --models {params.models:q} "
-        "--species {params.species:q} --seeds {params.seeds:q} --folds {params.folds:q} --settings {params.settings:q} "
+        "--species {params.species:q} --runs {params.runs:q} --folds {params.folds:q} --settings {params.settings:q} "
         "--ranks {input.ranks:q} "
         "--species-table {output.species:q} --folds-table {output.folds:q} --models-table {output.models:q} "
         "--curves {output.curves:q} --log {log:q}"

@@ -90,6 +90,12 @@ rule report:
         page=page_templates(),
         results=RESULTS,
         species=species_facts(),
+        ensembles=as_json(
+            {
+                name: {"members": one.members, "seeds": one.seeds}
+                for name, one in ENSEMBLES.items()
+            }
+        ),
     shell:
         "python {params.script} --results {params.results:q} --species {params.species:q} "
-        "--trainings {input.facts:q} --output {output:q} --log {log:q}"
+        "--trainings {input.facts:q} --ensembles {params.ensembles:q} --output {output:q} --log {log:q}"

@@ -10,6 +10,7 @@ rule train:
         train_images="<results>/<parts>/train/images.csv",
         validation_truth="<results>/<parts>/validation/truth.json",
         validation_images="<results>/<parts>/validation/images.csv",
+        search=searched_settings(),
         # It only permits: when it is written anew, nothing has to be trained again.
         leakage=ancient("<results>/dataset/leakage_checked.json"),
         # What it holds never changes under its name; when it was fetched does not count.
@@ -29,6 +30,7 @@ rule train:
         "<benchmarks>/train/{model}/<run>.jsonl"
     wildcard_constraints:
         model="|".join(MODELS),
+        seed=r"\d+",
     conda:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: STUDY.training.threads + STUDY.training.workers
@@ -49,7 +51,7 @@ rule train:
         species=as_json(SPECIES),
         fold=lambda wildcards: wildcards.get("fold", 0),
     shell:
-        "python {params.script} --model {params.model:q} --seed {wildcards.seed} --fold {params.fold} "
+        "python {params.script} --model {params.model:q} --search {input.search:q} --seed {wildcards.seed} --fold {params.fold} "
         "--species {params.species:q} --training {params.training:q} "
         "--config {params.config:q} --pretrained {input.pretrained:q} "
         "--evaluation {params.evaluation:q} --code {params.code} "

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from podura.annotations.kinds import misfit
 from podura.configuration.folds import fold_faults
 from podura.configuration.images import images_of_folder, images_of_table
-from podura.configuration.models import included_models
+from podura.configuration.models import Included, included_models
 from podura.configuration.painted import painted_faults, painted_settings
 from podura.configuration.pretrained import (
     WEIGHT_SOURCES,
@@ -20,6 +20,7 @@ from podura.configuration.pretrained import (
     pretrained_files,
     read_weight_sources,
 )
+from podura.configuration.search import search_faults, search_settings
 from podura.configuration.settings import (
     dataset_settings,
     evaluation_settings,
@@ -35,14 +36,7 @@ from podura.configuration.structure import (
     with_command_line_read,
     with_defaults,
 )
-from podura.configuration.study import (
-    CardSettings,
-    ModelSpecification,
-    PretrainedFile,
-    Species,
-    Study,
-    StudyImage,
-)
+from podura.configuration.study import CardSettings, PretrainedFile, Species, Study, StudyImage
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -148,6 +142,7 @@ class _Reading:
         self.check_annotations()
         self.check_painted()
         self.check_problems()
+        self.check_search()
         table, species = self.species()
         images = self.images()
         if images is not None:
@@ -156,7 +151,7 @@ class _Reading:
         found = self.models()
         if self.faults or table is None or species is None or images is None or found is None:
             raise UserErrors(self.faults)
-        models, pretrained = found
+        included, pretrained = found
         config = self.config
         codes = {one.code for one in species}
         return Study(
@@ -173,9 +168,11 @@ class _Reading:
             painted=painted_settings(config["painted"]),
             split=split_settings(config["split"]),
             models_table=self.folder / config["models"]["table"],
-            models=models,
+            models=included.models,
+            ensembles=included.ensembles,
             weights=weight_settings(config["weights"], self.folder),
             pretrained=pretrained,
+            search=search_settings(config["search"]),
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"]),
             merged=config,
@@ -240,6 +237,11 @@ class _Reading:
         for kind, treatment in chosen.items():
             if (fault := misfit(kind, treatment)) is not None:
                 self.faults.append(f"{self.origins.where(('dataset', 'problems', kind))}: {fault}")
+
+    def check_search(self) -> None:
+        if self.sound("search"):
+            for key, message in search_faults(self.config["search"]):
+                self.fault(key, message)
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""
@@ -330,25 +332,30 @@ class _Reading:
         if mirror is not None and (fault := mirror_fault(mirror, self.folder)) is not None:
             self.fault("weights.mirror", fault)
 
-    def models(self) -> tuple[tuple[ModelSpecification, ...], dict[str, PretrainedFile]] | None:
-        """The models, and the files of published weights from which they start."""
+    def models(self) -> tuple[Included, dict[str, PretrainedFile]] | None:
+        """Models and ensembles, and the files of published weights from which models start."""
         if not self.sound("models.table"):
             return None
         path = self.existing("models.table", self.config["models"]["table"])
         table = None if path is None else self.tried(lambda: read_yaml(path))
         if table is None:
             return None
-        schema = load_schema(self.schemas, "model")
+        schema, ensemble_schema = (load_schema(self.schemas, name) for name in ("model", "ensemble"))
         names = self.config["models"]["include"] if self.sound("models.include") else []
         sources = read_weight_sources(WEIGHT_SOURCES, load_schema(self.schemas, "weights"))
-        models = self.tried(lambda: included_models(names, table, schema, sources, self.folder, self.origins))
-        if models is None:
+        n_seeds = len(self.config["seeds"]) if self.sound("seeds") else None
+        included = self.tried(
+            lambda: included_models(
+                names, table, schema, ensemble_schema, sources, self.folder, self.origins, n_seeds=n_seeds
+            )
+        )
+        if included is None:
             return None
-        pretrained = pretrained_files(models, sources)
+        pretrained = pretrained_files(included.models, sources)
         if self.sound("weights"):
             for fault in offline_faults(pretrained, weight_settings(self.config["weights"], self.folder)):
                 self.fault("weights.offline", fault)
-        return models, pretrained
+        return included, pretrained
 
     def existing(self, key: str, given: str) -> Path | None:
         """The path of a table that a key gives; None, with the fault noted, where it is no file."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from podura.configuration.ensembles import ensemble_faults, ensemble_specification, is_ensemble
 from podura.configuration.pretrained import PretrainedSources, impossible_pretrained
 from podura.configuration.sources import Origins, YamlFile
 from podura.configuration.structure import Schema, structural_faults, with_defaults
-from podura.configuration.study import ModelSpecification, OptimiserSettings, TilingSettings
+from podura.configuration.study import (
+    EnsembleSpecification,
+    ModelSpecification,
+    OptimiserSettings,
+    TilingSettings,
+)
 from podura.configuration.wording import choice, shown, suggestion
 from podura.errors import UserErrors
 
@@ -20,32 +27,60 @@ CONTROLS = ("control_truth", "control_shuffled")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
+@dataclass(frozen=True)
+class Included:
+    """What a study includes of the models table."""
+
+    models: tuple[ModelSpecification, ...]
+    ensembles: tuple[EnsembleSpecification, ...]
+
+
 def included_models(
     names: Sequence[str],
     table: YamlFile,
     schema: Schema,
+    ensemble_schema: Schema,
     sources: PretrainedSources,
     folder: Path,
     origins: Origins,
-) -> tuple[ModelSpecification, ...]:
-    """The models of the table with these names, in their order.
+    *,
+    n_seeds: int | None,
+) -> Included:
+    """The models and ensembles of the table with these names, in their order.
 
     ``origins`` tells where the names come from; weights lie relative to ``folder``, published ones are
-    those of ``sources``. Raises UserErrors for every entry of the table that does not fit the schema,
-    for names that the table does not hold, and for weights that are not there or that nobody publishes.
+    those of ``sources``; ``n_seeds`` is how many seeds the study has, None where it is not known. Raises
+    UserErrors for every entry of the table that does not fit its schema, for names that the table does not
+    hold, for weights that are not there or that nobody publishes, and for ensembles that cannot be had.
     """
     faults = [
-        *_faulty_entries(table, schema),
+        *_faulty_entries(table, schema, ensemble_schema),
         *_unknown_names(names, table, origins),
         *impossible_pretrained(table, sources),
         *_missing_weights(names, table, folder),
     ]
     if faults:
         raise UserErrors(faults)
-    return tuple(_specification(name, with_defaults(table.values[name], schema)) for name in names)
+    entries = {name: table.values[name] for name in names}
+    ensembles = tuple(
+        ensemble_specification(name, with_defaults(entry, ensemble_schema))
+        for name, entry in entries.items()
+        if is_ensemble(entry)
+    )
+    of_table = Origins([table], table.values)
+    for ensemble in ensembles:
+        faults += ensemble_faults(ensemble, table.values, names, n_seeds, of_table)
+    if faults:
+        raise UserErrors(faults)
+    models = tuple(
+        _specification(name, with_defaults(entry, schema))
+        for name, entry in entries.items()
+        if not is_ensemble(entry)
+    )
+    return Included(models, ensembles)
 
 
-def _faulty_entries(table: YamlFile, schema: Schema) -> list[str]:
+def _faulty_entries(table: YamlFile, model_schema: Schema, ensemble_schema: Schema) -> list[str]:
     origins = Origins([table], table.values)
     faults: list[str] = []
     for name, entry in table.values.items():
@@ -59,6 +94,7 @@ def _faulty_entries(table: YamlFile, schema: Schema) -> list[str]:
                 f"{origins.where((name,))}: this name is kept for a control, which every study runs "
                 "without an entry. Give the model another name."
             )
+        schema = ensemble_schema if is_ensemble(entry) else model_schema
         filled = with_defaults(entry, schema)
         faults += [fault.message for fault in structural_faults(filled, schema, origins, (name,))]
     return faults

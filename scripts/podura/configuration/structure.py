@@ -162,7 +162,7 @@ def _sentence(error: Any) -> str:
     if error.validator == "uniqueItems":
         twice = next(item for place, item in enumerate(value) if item in value[:place])
         return f"{shown(twice)} stands there twice."
-    if error.validator == "minItems":
+    if error.validator == "minItems" and not value:
         return "the list is empty."
     sentences = {
         "minimum": f"{shown(value)} is less than {limit}.",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from podura.tables import ALL_SEEDS
+
 
 @dataclass(frozen=True)
 class Species:
@@ -188,6 +190,22 @@ class ModelSpecification:
 
 
 @dataclass(frozen=True)
+class EnsembleSpecification:
+    """An entry of the models table that fuses the detections of others.
+
+    ``members`` are names of models of the study. ``seeds`` is "each" for a run of every seed, "all" for one
+    run that fuses all of them. Boxes that overlap by more than ``iou`` are taken for one.
+    """
+
+    name: str
+    label: str
+    adapter: str
+    members: tuple[str, ...]
+    seeds: str
+    iou: float
+
+
+@dataclass(frozen=True)
 class PretrainedFile:
     """A file of published weights.
 
@@ -267,6 +285,23 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """How many trials a model gets before it is trained (None for no search), how long each is, and where.
+
+    Factors are those of what a model's entry says, least and largest; ranges are of the settings themselves.
+    None for what is not searched.
+    """
+
+    trials: int | None
+    epochs_per_trial: int
+    sampler: str
+    learning_rate_factors: tuple[float, float] | None
+    weight_decay_factors: tuple[float, float] | None
+    warmup_range: tuple[float, float] | None
+    average_decay_range: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """How every detector is judged."""
 
@@ -284,9 +319,10 @@ class Study:
 
     ``species`` are in study order: that of ``species.include``, or of the table where that is null.
     ``excluded_species`` are the others of the table: known animals, not of interest here.
-    ``other_names`` are further known names that are no species of interest. ``pretrained`` has the file of
-    published weights of each model that starts from one, by the model's name. ``merged`` is the
-    configuration with every default filled in, to be written beside the results.
+    ``other_names`` are further known names that are no species of interest. ``models`` are those that are
+    trained, ``ensembles`` those that fuse them. ``pretrained`` has the file of published weights of each
+    model that starts from one, by the model's name. ``merged`` is the configuration with every default
+    filled in, to be written beside the results.
     """
 
     name: str
@@ -303,8 +339,10 @@ class Study:
     split: SplitSettings
     models_table: Path
     models: tuple[ModelSpecification, ...]
+    ensembles: tuple[EnsembleSpecification, ...]
     weights: WeightSettings
     pretrained: Mapping[str, PretrainedFile]
+    search: SearchSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     merged: dict[str, Any]
@@ -315,3 +353,21 @@ class Study:
         if self.split.folds == "each":
             return tuple(range(1, 1 + len({getattr(image, self.split.by) for image in self.images})))
         return tuple(range(1, 1 + int(self.split.folds or 0)))
+
+    @property
+    def included(self) -> tuple[ModelSpecification | EnsembleSpecification, ...]:
+        """Models and ensembles in the order in which the study includes them."""
+        by_name: dict[str, ModelSpecification | EnsembleSpecification] = {}
+        by_name |= {model.name: model for model in self.models}
+        by_name |= {ensemble.name: ensemble for ensemble in self.ensembles}
+        return tuple(by_name[name] for name in self.merged["models"]["include"])
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """The seeds of the runs of a model, an ensemble or a control; ALL_SEEDS where one run fuses all."""
+        fused = any(one.name == name and one.seeds == "all" for one in self.ensembles)
+        return (ALL_SEEDS,) if fused else self.seeds
+
+    def fused_runs(self, ensemble: EnsembleSpecification, seed: int) -> tuple[tuple[str, int], ...]:
+        """The runs, as model and seed, that this run of an ensemble fuses; ``seed`` is one of its seeds."""
+        seeds = self.seeds if seed == ALL_SEEDS else (seed,)
+        return tuple((member, each) for member in ensemble.members for each in seeds)

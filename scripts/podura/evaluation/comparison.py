@@ -22,7 +22,7 @@ from podura.evaluation.intervals import (
     student,
     wider,
 )
-from podura.tables import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables import ALL_SEEDS, BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 
 Floats = NDArray[np.float64]
 
@@ -76,8 +76,8 @@ def comparisons_table(
             "map50_difference_low": low50,
             "map50_difference_high": high50,
         }
-        one_seed = min(len(draws[better].seeds), len(draws[other].seeds)) == 1
-        rows.append({**row, "statement": _statement(row, labels, settings, one_seed=one_seed)})
+        caveat = _caveat(draws[better].seeds, draws[other].seeds)
+        rows.append({**row, "statement": _statement(row, labels, settings, caveat)})
     return BENCHMARK_COMPARISONS.frame(rows)
 
 
@@ -227,12 +227,21 @@ def _verdict(low: float, high: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
+def _caveat(*seeds: Sequence[int]) -> str:
+    """What of the chance of training an interval does not hold, in words; nothing where it holds it."""
+    alone = [of_model[0] for of_model in seeds if len(of_model) == 1]
+    if not alone:
+        return ""
+    if ALL_SEEDS in alone:
+        return "where all seeds are fused, what other seeds would change is not in it"
+    return "with one seed, what another seed would change is not in it"
+
+
 def _statement(
     row: Mapping[str, float | str],
     labels: Mapping[str, str],
     settings: ComparisonSettings,
-    *,
-    one_seed: bool,
+    caveat: str,
 ) -> str:
     better, other = labels[str(row["model"])], labels[str(row["other"])]
     numbers = f"difference in mAP50:95 {row['difference']:.3f}"
@@ -241,7 +250,7 @@ def _statement(
     numbers += (
         f", {settings.confidence:.0%} interval {row['difference_low']:.3f} to {row['difference_high']:.3f}"
     )
-    ending = "; with one seed, what another seed would change is not in it." if one_seed else "."
+    ending = f"; {caveat}." if caveat else "."
     if row["verdict"] == "better":
         return f"{better} is better than {other} on slides like these: {numbers}{ending}"
     if float(row["difference_low"]) > 0:

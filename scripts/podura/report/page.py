@@ -11,6 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from podura.report import leakage, summary, wording
+from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
 from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
@@ -50,10 +51,12 @@ def _context(results: Results) -> dict[str, Any]:
         "target": wording.percent(results.target_precision),
         "iou": f"{results.iou:g}",
         "random_seed": results.config.get("random_seed", wording.MISSING),
+        "search": results.config.get("search") or {"trials": None},
         "seeds": [str(seed) for seed in results.config.get("seeds", [])],
         "facts": summary.facts(results),
         "verdict": wording.verdict(results),
         "ranking": summary.ranking_rows(results),
+        "ensembles": ensemble_sentences(results),
         "controls": controls,
         "control_faults": [f"{row['label']}: {row['fault']}" for row in controls if row["fault"]],
         "species_verdict": summary.species_verdict(results),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -40,6 +40,7 @@ class Results:
     species_list: dicts with ``code``, ``name``, ``authority`` and ``family``, in the order of display.
     overlays: captions and JPEG files of images with boxes drawn on them.
     leakage: a ``tables.LEAKAGE`` frame, or None where images were not compared.
+    ensembles: of each model that fuses others its ``members`` and ``seeds`` (each or all).
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
     """
@@ -56,6 +57,7 @@ class Results:
     provenance: Mapping[str, Any]
     overlays: Sequence[tuple[str, bytes]] = ()
     leakage: pd.DataFrame | None = None
+    ensembles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)

@@ -31,7 +31,7 @@ from podura.report.wording import (
     percent,
     plural,
 )
-from podura.tables import PARTS
+from podura.tables import ALL_SEEDS, PARTS, seed_name
 
 #: The shuffled control must stay below this mean AP.
 SHUFFLED_LIMIT = 0.05
@@ -118,6 +118,7 @@ def species_rows(results: Results) -> list[dict[str, Any]]:
             "model": row["model"],
             "label": labels[row["model"]],
             "seed": row["seed"],
+            "seed_name": seed_name(row["seed"]),
             "truth": _cell(row["n_truth"], count, _slides(row)),
             "ap50": _with_interval(row, "ap50"),
             "ap50_95": _cell(row["ap50_95"], fraction),
@@ -263,11 +264,13 @@ def facts(results: Results) -> str:
     """The size of the study in one line."""
     test = results.split[results.split["part"] == "test"]
     specimens = results.counts.loc[results.counts["part"] == "test", "n_specimens"].sum()
-    detectors = int((results.models_table["role"] == "detector").sum())
-    seeds = int(results.species_table["seed"].nunique())
+    ensembles = len(results.ensembles)
+    detectors = int((results.models_table["role"] == "detector").sum()) - ensembles
+    seeds = int(results.species_table["seed"].loc[lambda seed: seed != ALL_SEEDS].nunique())
     species = len(species_codes(results.species_list, results.species_table))
     return (
         f"{plural(detectors, 'detector')}, {plural(seeds, 'seed')} each, "
+        f"{plural(ensembles, 'ensemble') + ', ' if ensembles else ''}"
         f"{plural(species, 'species', 'species')}; tested on {plural(int(specimens), 'specimen')} "
         f"on {plural(test['slide'].nunique(), 'slide')}."
     )

@@ -163,11 +163,13 @@ def _best_sentence(results: Results, best: pd.DataFrame, rank: str) -> str:
         else f"{percent(results.confidence)} interval over slides {bounds}"
     )
     seeds = seed_means(results.species_table, "ap50_95").get(str(first["model"]), [])
-    facts.append(
-        f"seeds {interval(min(seeds), max(seeds))}"
-        if len(seeds) > 1
-        else "one seed only, so its spread over seeds is unknown"
-    )
+    fused = results.ensembles.get(str(first["model"]), {}).get("seeds") == "all"
+    if len(seeds) > 1:
+        facts.append(f"seeds {interval(min(seeds), max(seeds))}")
+    elif fused:
+        facts.append("all seeds fused, so there is no spread over them")
+    else:
+        facts.append("one seed only, so its spread over seeds is unknown")
     return f"{first['label']} has {rank} mean AP50:95 ({'; '.join(facts)})."
 
 

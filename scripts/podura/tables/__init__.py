@@ -37,10 +37,19 @@ from podura.tables.files import (
     write_text,
 )
 from podura.tables.pairs import EXAMINED_IMAGES, LEAKAGE, SIMILAR_IMAGES
-from podura.tables.places import part_folder, run_folder
+from podura.tables.places import (
+    ALL_SEEDS,
+    part_folder,
+    run_folder,
+    seed_folder,
+    seed_name,
+    seed_number,
+)
 from podura.tables.table import Column, Kind, Table
+from podura.tables.trials import TRIALS
 
 __all__ = [
+    "ALL_SEEDS",
     "BENCHMARK_COMPARISONS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
@@ -67,12 +76,16 @@ __all__ = [
     "SPECIES",
     "SPLIT",
     "SPLIT_REPORT",
+    "TRIALS",
     "Column",
     "Kind",
     "Table",
     "part_folder",
     "read_json",
     "run_folder",
+    "seed_folder",
+    "seed_name",
+    "seed_number",
     "whole_file",
     "whole_folder",
     "write_json",

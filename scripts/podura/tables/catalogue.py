@@ -5,6 +5,7 @@ from __future__ import annotations
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
+from podura.tables.trials import TRIALS
 
 BOX_COLUMNS = ("x_min", "y_min", "x_max", "y_max")
 PARTS = ("train", "validation", "calibration", "test")
@@ -264,7 +265,7 @@ BENCHMARK_SPECIES = Table(
     "one row a model × seed × species",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("species", "string", "species code"),
         Column("n_slides", "integer", "test slides with this species"),
         Column("n_truth", "integer", "test specimens (ignored ones aside)"),
@@ -307,7 +308,7 @@ BENCHMARK_FOLDS = Table(
     "one row a model × seed × fold × species: the test slides of one fold",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("fold", "integer", "fold, 0 where there are no folds"),
         Column("species", "string", "species code"),
         Column("n_slides", "integer", "test slides of the fold with this species"),
@@ -335,7 +336,7 @@ BENCHMARK_MODELS = Table(
         Column("role", "string", "detector or control"),
         Column("rank", "integer", "rank by map50_95 among detectors; missing for controls"),
         Column("chance_best", "number", "chance to be the best detector, from resamples of slides and seeds"),
-        Column("n_seeds", "integer", "seeds run"),
+        Column("n_seeds", "integer", "seeds run; 1 where the runs of all seeds are fused"),
         Column("n_species", "integer", "species with truth on test, over which the mean is taken"),
         Column("map50", "number", "mAP at IoU 0.5: mean over species, then over seeds"),
         Column("map50_low", "number", "lower end of its interval over slides and seeds"),
@@ -347,10 +348,20 @@ BENCHMARK_MODELS = Table(
         Column("map50_95_low", "number", "lower end of its interval over slides and seeds"),
         Column("map50_95_high", "number", "upper end of its interval over slides and seeds"),
         Column("map50_95_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
-        Column("parameters", "integer", "trainable and fixed parameters; missing for controls"),
-        Column("framework", "string", "adapter of the model"),
-        Column("licence", "string", "licence of the model's code"),
-        Column("training_seconds", "number", "mean time of training a seed", "s"),
+        Column(
+            "parameters",
+            "integer",
+            "trainable and fixed parameters, of an ensemble those of all runs that it fuses; missing for "
+            "controls",
+        ),
+        Column("framework", "string", "adapter of the model; ensemble for one that fuses others"),
+        Column("licence", "string", "licence of the model's code, of an ensemble those of its members"),
+        Column(
+            "training_seconds",
+            "number",
+            "mean time of training a seed, of an ensemble of all that it fuses together",
+            "s",
+        ),
         Column("detection_seconds", "number", "mean time to detect in one test image", "s"),
         Column("peak_memory_mb", "number", "highest peak memory in training", "MB"),
     ),
@@ -361,7 +372,7 @@ CURVES = Table(
     "precision-recall curves on test, one row a point",
     (
         Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run"),
+        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
         Column("species", "string", "species code"),
         Column("recall", "number", "recall of the detections at or above the score"),
         Column("precision", "number", "their precision"),
@@ -380,6 +391,7 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     SITE_COUNTS,
     SIZES,
     LEAKAGE,
+    TRIALS,
     HISTORY,
     BENCHMARK_SPECIES,
     BENCHMARK_FOLDS,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from podura.configuration.study import OptimiserSettings
 from podura.detectors.contract import Batch, Detector
-from podura.errors import UserError
+from podura.errors import DivergedError, UserError
 from podura.training.averaging import WeightAverage
 from podura.training.checkpoint import (
     load_checkpoint,
@@ -187,7 +187,7 @@ class Training:
         except NonFiniteLossError as error:
             self._save()
             names = ", ".join(self.samples.names(progress.epoch, progress.batch))
-            raise UserError(
+            raise DivergedError(
                 f"the loss is not finite at step {progress.step + 1} of {self.steps} ({error}). The images "
                 f"of this step: {names}. Look at their boxes; if they are right, a lower "
                 "optimiser.learning_rate or optimiser.clip, or training.precision: float32 usually helps."
