@@ -163,7 +163,7 @@ def main(arguments: argparse.Namespace) -> None:
         "device": str(device),
         "training_seconds": trained.seconds,
         "peak_memory_mb": trained.peak_memory_mb,
-        "versions": versions(["torch", "torchvision", "ultralytics", "timm", "numpy"]),
+        "versions": versions(["torch", "torchvision", "ultralytics", "transformers", "timm", "numpy"]),
         "machine": machine(),
     }
     save_model(trained.state, facts, arguments.output)
