@@ -169,7 +169,7 @@ def main(arguments: argparse.Namespace) -> None:
         "determinism": determinism,
         "device": device_name(device),
         **what_it_took(trained),
-        "versions": versions(["torch", "torchvision", "ultralytics", "timm", "numpy"]),
+        "versions": versions(["torch", "torchvision", "ultralytics", "transformers", "timm", "numpy"]),
         "machine": machine(),
     }
     save_model(trained.state, facts, arguments.output)

@@ -123,6 +123,19 @@ def test_any_size_that_is_a_multiple_of_32_and_images_without_animals(family, si
 
 
 @EVERY
+def test_mixed_precision_gives_nearly_the_same_loss_and_full_precision_detections(family):
+    detector, batch = built(family).train(), painted()
+    torch.manual_seed(3)
+    full = sum(detector.loss(batch).values()).item()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.manual_seed(3)
+        mixed = sum(detector.loss(batch).values())
+        found, _ = detected(detector, batch.images, [(96, 128)] * 2)
+    assert mixed.item() == pytest.approx(full, rel=0.02)
+    assert found.scores.dtype == found.boxes.dtype == torch.float32
+
+
+@EVERY
 def test_a_network_that_has_diverged_is_told_by_its_loss(family):
     detector = built(family).train()
     with torch.no_grad():

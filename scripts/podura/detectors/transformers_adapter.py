@@ -106,13 +106,13 @@ class TransformersDetector(Detector):
         size = torch.tensor([width, height, width, height], device=images.device)
         found = []
         for logits, boxes, true_size in zip(output.logits, output.pred_boxes, sizes, strict=True):
-            scores = logits.sigmoid()  # (queries, species)
+            scores = logits.float().sigmoid()  # (queries, species)
             if len(scores) < max_detections and bool((scores >= score_floor).any(dim=1).all()):
                 self._tell_full(true_size, len(scores))
             query, label = torch.nonzero(scores >= score_floor, as_tuple=True)
             found.append(
                 clip_and_cap(
-                    box_convert(boxes, "cxcywh", "xyxy")[query] * size,
+                    box_convert(boxes.float(), "cxcywh", "xyxy")[query] * size,
                     label,
                     scores[query, label],
                     true_size,
