@@ -86,6 +86,7 @@ class ImageSource:
             return self._kept[index]
         labelled = self.images[index]
         pixels, x_factor, y_factor = resize(read_image(labelled.path), self.image_size)
+        pixels.setflags(write=False)  # it is shown again in the next epoch
         boxes = labelled.boxes * [x_factor, y_factor, x_factor, y_factor]
         large = np.all(boxes[:, 2:] - boxes[:, :2] >= SMALLEST_SIDE, axis=1)
         if not large.all():

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: Slides that are kept open hold at most this much. An epoch takes the tiles of as many slides as fit before
 #: it goes on to the next ones, so that each is opened, and decoded where that goes as a whole only, once.
-_OPEN_BYTES = 512 << 20
+_OPEN_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
