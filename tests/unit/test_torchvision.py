@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any
 
@@ -18,6 +19,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from podura.detectors.catalogue import build_detector
 from podura.detectors.contract import Batch
 from podura.detectors.torchvision_families import TWO_STAGE
+from podura.detectors.torchvision_matching import overlaps
 from podura.detectors.torchvision_pooling import GatheringRoIAlign
 from podura.detectors.torchvision_single_shot import single_shot_loss
 from podura.detectors.weights import load_model, save_model
@@ -283,6 +285,35 @@ class TestLosses:
         boxes = torch.cat([corner, corner + 12], dim=1)
         parts = detector_of(architecture).train().loss(batch_of([boxes], (320, 320)))
         assert all(torch.isfinite(part) for part in parts.values())
+
+
+def test_overlaps_of_many_animals_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    corner = torch.rand(150, 2, generator=torch.Generator().manual_seed(3)) * 50
+    boxes, anchors = torch.cat([corner, corner + 20], dim=1), torch.cat([corner, corner + 9], dim=1)
+    whole = torchvision.ops.box_iou(boxes, anchors)
+    assert torch.equal(overlaps(boxes, anchors), whole)
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        "podura.detectors.torchvision_matching.box_iou",
+        lambda some, all_: sizes.append(len(some)) or torchvision.ops.box_iou(some, all_),
+    )
+    overlaps(boxes, anchors)
+    assert sizes == [64, 64, 22]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_retinanet_has_the_loss_of_torchvision_in_copies_too(changed: bool) -> None:
+    """Validation copies the detector: the copy must use its own weights."""
+    detector = copy.deepcopy(shared("retinanet_lite0").train())
+    if changed:
+        with torch.no_grad():
+            detector.model.head.classification_head.cls_logits.bias.add_(1.0)
+    batch = batch_of([torch.tensor([[10.0, 10, 60, 60]]), torch.zeros(0, 4)])
+    ours = detector.loss(batch)
+    del detector.model.compute_loss
+    theirs = detector.loss(batch)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize("channels", [4, 7])

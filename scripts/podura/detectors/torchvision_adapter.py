@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.image_list import ImageList
 
 from podura.detectors import torchvision_families as families
 from podura.detectors.contract import Batch, Detector, ImageDetections, clip_and_cap
 from podura.detectors.torchvision_lite0 import Lite0Pyramid, load_lite0_imagenet
+from podura.detectors.torchvision_matching import overlaps, retinanet_loss
 from podura.detectors.torchvision_pooling import GatheringRoIAlign
 from podura.detectors.torchvision_single_shot import single_shot_loss
 
@@ -200,6 +202,7 @@ class FasterRCNNDetector(TorchvisionDetector):
         pretraining: families.Pretraining,
     ) -> None:
         super().__init__(species, build, pretraining)
+        self.model.rpn.box_similarity = overlaps
         pool = self.model.roi_heads.box_roi_pool
         self.model.roi_heads.box_roi_pool = GatheringRoIAlign(
             pool.featmap_names, pool.output_size, pool.sampling_ratio
@@ -218,6 +221,16 @@ class DenseDetector(TorchvisionDetector):
     """RetinaNet (Lin et al. 2017) or FCOS (Tian et al. 2019): a score for each species at each place."""
 
     class_layers = ("head.classification_head.cls_logits.",)
+
+    def __init__(
+        self,
+        species: Sequence[str],
+        build: Callable[[int], nn.Module],
+        pretraining: families.Pretraining,
+    ) -> None:
+        super().__init__(species, build, pretraining)
+        if isinstance(self.model, RetinaNet):
+            self.model.compute_loss = partial(retinanet_loss, self.model)
 
 
 class SingleShotDetector(TorchvisionDetector):

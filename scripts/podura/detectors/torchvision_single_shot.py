@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import box_iou
+
+from podura.detectors.torchvision_matching import matched
 
 #: Negatives of an image without animals (min_negatives_per_image of TensorFlow's detection API). The
 #: paper's three for each positive would be none, and slides without animals would teach nothing.
@@ -24,13 +25,13 @@ def single_shot_loss(model: Any, images: Tensor, targets: list[dict[str, Tensor]
     features = list(model.backbone(given.tensors).values())
     outputs = model.head(features)
     anchors = model.anchor_generator(given, features)[0]  # those of all images, which are of one size
-    matched = torch.stack([_matched(model, target["boxes"], anchors) for target in targets])
-    positive = matched >= 0
-    labels = torch.zeros_like(matched)
+    animals = torch.stack([matched(model.proposal_matcher, target["boxes"], anchors) for target in targets])
+    positive = animals >= 0
+    labels = torch.zeros_like(animals)
     places, wanted = [], []
     for number, target in enumerate(targets):
         (found,) = torch.where(positive[number])
-        animal = matched[number, found]
+        animal = animals[number, found]
         labels[number, found] = target["labels"][animal]
         places.append(outputs["bbox_regression"][number, found])
         wanted.append(model.box_coder.encode_single(target["boxes"][animal], anchors[found]))
@@ -44,11 +45,3 @@ def single_shot_loss(model: Any, images: Tensor, targets: list[dict[str, Tensor]
     matches = count.sum().clamp(min=1)
     distance = functional.smooth_l1_loss(torch.cat(places), torch.cat(wanted), reduction="sum")
     return {"bbox_regression": distance / matches, "classification": each[chosen].sum() / matches}
-
-
-def _matched(model: Any, boxes: Tensor, anchors: Tensor) -> Tensor:
-    """Which animal each anchor stands for; -1 for none."""
-    if not len(boxes):
-        return torch.full((len(anchors),), -1, dtype=torch.long, device=anchors.device)
-    matched: Tensor = model.proposal_matcher(box_iou(boxes, anchors))
-    return matched
