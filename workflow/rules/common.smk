@@ -125,6 +125,9 @@ def scoring_settings():
             "resamples": STUDY.evaluation.resamples,
             "confidence": STUDY.evaluation.confidence,
             "random_seed": STUDY.random_seed,
+            "delta": STUDY.evaluation.certificate.delta,
+            "n_joint": len(SPECIES) if STUDY.evaluation.certificate.joint else 1,
+            "candidates": STUDY.evaluation.certificate.candidates,
         }
     )
 
@@ -190,6 +193,16 @@ def runs_of_model(pattern):
     """A file of every run of one model, by seed and then by fold; the model stays a wildcard."""
     runs = [run_folder(seed, fold) for seed in STUDY.seeds for fold in FOLDS]
     return [pattern.replace("{run}", run) for run in runs]
+
+
+def models_of_each_fold(wildcards):
+    """The facts of a model and seed in every fold; nothing for controls, which are not trained."""
+    if wildcards.model not in MODELS:
+        return []
+    runs = [run_folder(wildcards.seed, fold) for fold in FOLDS]
+    return [
+        str(RESULTS / "models" / wildcards.model / run / "model.json") for run in runs
+    ]
 
 
 def training_histories():
