@@ -72,7 +72,8 @@ def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str,
     of_best = table[(table["model"] == best["model"]) & (table["seed"] == seed)]
     drawn = []
     for fold, image, path, matches in chosen_images(arguments.results, best["model"], seed):
-        thresholds = of_best[of_best["fold"] == fold].set_index("species")["threshold"].to_dict()
+        of_fold = of_best[of_best["fold"] == fold].set_index("species")
+        thresholds = of_fold["threshold"].fillna(of_fold["threshold_empirical"]).to_dict()
         rows = shown_rows(matches, thresholds, iou_percent)
         states = rows["state"].value_counts()
         found = ", ".join(f"{states.get(state, 0)} {state}" for state in ("right", "wrong", "missed"))

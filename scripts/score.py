@@ -1,29 +1,57 @@
-"""Score one model × seed × species: average precision, threshold from calibration, report on test."""
+"""Score one model × seed × species: average precision, certified threshold, report on test."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from podura import jobs
-from podura.evaluation.scoring import FoldMatches, ScoreSettings, score_species
-from podura.tables import MATCHES, PART_IMAGES, seed_number, write_json
+from podura.evaluation.certification import pipeline_digest
+from podura.evaluation.judging import FoldMatches
+from podura.evaluation.scoring import ScoreSettings, score_species
+from podura.tables import MATCHES, PART_IMAGES, read_json, seed_number, write_json
+
+#: What of a trained model a threshold belongs to.
+PIPELINE = ("adapter", "architecture", "image_size", "tiling", "species", "weights_sha256")
+
+
+def pipelines(models: list[Path], terms: dict[str, Any], folds: int) -> list[str | None]:
+    """Digest of each fold's pipeline, of one model or of all that are fused; None for controls."""
+    if not models:
+        return [None] * folds
+    facts = [read_json(model) for model in models]
+    named = [{key: fact.get(key) for key in PIPELINE} for fact in facts]
+    each = len(named) // folds
+    return [
+        pipeline_digest({**terms, "models": named[each * fold : each * (fold + 1)]}) for fold in range(folds)
+    ]
 
 
 def main(arguments: argparse.Namespace) -> None:
+    settings = ScoreSettings(**json.loads(arguments.settings))
+    folds = json.loads(arguments.folds)
+    terms = {**json.loads(arguments.detection), "iou_percent": settings.iou_percent}
+    parts = zip(
+        *(
+            [MATCHES.read_parquet(path) for path in paths]
+            for paths in (arguments.validation, arguments.calibration, arguments.test)
+        ),
+        strict=True,
+    )
     score = score_species(
         model=arguments.model,
         seed=arguments.seed,
         species=arguments.species,
         folds=[
-            FoldMatches(fold, MATCHES.read_parquet(calibration), MATCHES.read_parquet(test))
-            for fold, calibration, test in zip(
-                json.loads(arguments.folds), arguments.calibration, arguments.test, strict=True
+            FoldMatches(fold, *matches, pipeline=pipeline)
+            for fold, matches, pipeline in zip(
+                folds, parts, pipelines(arguments.models, terms, len(folds)), strict=True
             )
         ],
         test_slides=[slide for images in arguments.images for slide in PART_IMAGES.read_csv(images)["slide"]],
-        settings=ScoreSettings(**json.loads(arguments.settings)),
+        settings=settings,
     )
     write_json(score, arguments.output)
 
@@ -34,9 +62,12 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=seed_number, required=True, help="a seed, or all")
     parser.add_argument("--species", required=True)
     parser.add_argument("--folds", default="[0]", help="numbers of the folds as JSON; [0] for none")
-    parser.add_argument("--calibration", type=Path, nargs="+", required=True, help="matches of each fold")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="model.json of each fold")
+    parser.add_argument("--validation", type=Path, nargs="+", required=True, help="matches of each fold")
+    parser.add_argument("--calibration", type=Path, nargs="+", required=True, help="in the same order")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="in the same order")
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="images of the test parts")
     parser.add_argument("--settings", required=True, help="target precision, IoU, resamples … as JSON")
+    parser.add_argument("--detection", required=True, help="score floor and cap as JSON")
     parser.add_argument("--output", type=Path, required=True)
     jobs.run(main, parser)

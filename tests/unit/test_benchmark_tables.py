@@ -17,20 +17,22 @@ from podura.evaluation.benchmark import (
     models_table,
     species_table,
 )
+from podura.evaluation.certification import CertificateSettings, certify
 from podura.evaluation.comparison import ComparisonSettings, ranks_table
 from podura.evaluation.draws import Draws, draws_of, over_seeds
 from podura.evaluation.intervals import logit_interval
+from podura.evaluation.judging import FoldMatches
 from podura.evaluation.matching import match
 from podura.evaluation.ranking import ranking
 from podura.evaluation.resampling import resampled_average_precisions
-from podura.evaluation.scoring import CURVE_POINTS, FoldMatches, ScoreSettings, pooled, score_species
-from podura.evaluation.thresholds import empirical_threshold
+from podura.evaluation.scoring import CURVE_POINTS, ScoreSettings, pooled, score_species
 from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES, write_json
 
 A, B, C = SPECIES
 UNIT = (0.0, 0.0, 10.0, 10.0)
+SLIDES = "abcdefghijklmnopqrst"
 SETTINGS = ScoreSettings(
-    iou_percent=50, target_precision=0.8, resamples=300, confidence=0.95, random_seed=20261124
+    iou_percent=50, target_precision=0.6, resamples=300, confidence=0.95, random_seed=20261124
 )
 MODELS = ("good", "poor", "control_truth")
 SEEDS = (1, 2)
@@ -39,7 +41,11 @@ SEEDS = (1, 2)
 def study(seed: int, n_truth: int = 240, species=(A, B)):
     """Truths, detections and images of two of the three species on 10 slides."""
     return slide_study(
-        np.random.default_rng(seed), n_images=20, n_truth=n_truth, n_detections=300, species=species
+        np.random.default_rng(seed),
+        n_images=20,
+        n_truth=n_truth,
+        n_detections=n_truth * 5 // 4,
+        species=species,
     )
 
 
@@ -66,13 +72,13 @@ def benchmark() -> dict:
         matches["poor", seed] = matched(truths, noisy, images)
         matches["control_truth", seed] = matched(truths, exact, images)
     slides = sorted(set(images.values()))
-    calibration = matched(*study(5))
+    calibration, validation = matched(*study(5, 1200)), matched(*study(6, 1200))
     scores = [
         score_species(
             model=model,
             seed=seed,
             species=code,
-            folds=[FoldMatches(0, calibration, matches[model, seed])],
+            folds=[FoldMatches(0, validation, calibration, matches[model, seed])],
             test_slides=slides,
             settings=SETTINGS,
         )
@@ -108,14 +114,21 @@ def benchmark() -> dict:
     }
 
 
-def score_of(test, calibration=None, species=A, slides=("a", "b", "c"), **changed) -> dict:
+def score_of(test, calibration=None, validation=None, species=A, slides="abc", **changed) -> dict:
+    every = {f"{slide}1.png": slide for slide in SLIDES}
     images = {f"{slide}1.png": slide for slide in slides}
     settings = ScoreSettings(**{**SETTINGS.__dict__, **changed})
     return score_species(
         model="m",
         seed=1,
         species=species,
-        folds=[FoldMatches(0, matched(*(calibration or test), images), matched(*test, images))],
+        folds=[
+            FoldMatches(
+                0,
+                *(matched(*part, {**every, **images}) for part in (validation or test, calibration or test)),
+                matched(*test, {**every, **images}),
+            )
+        ],
         test_slides=slides,
         settings=settings,
     )
@@ -171,22 +184,31 @@ def test_the_truth_itself_has_1_everywhere(benchmark) -> None:
     of_truth = benchmark["species"].query("model == 'control_truth' and n_truth > 0")
     for name in ("ap50", "ap50_95", "ap50_voc", "ap50_low", "ap50_high", "test_precision", "test_recall"):
         assert of_truth[name].tolist() == pytest.approx([1.0] * len(of_truth))
+    assert set(of_truth["threshold_status"]) == {"certified"}
 
 
 def test_a_species_with_truth_that_nothing_found_has_0() -> None:
     score = score_of((truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT)), detection_rows()))
     assert (score["ap50"], score["ap50_95"], score["ap50_voc"]) == (0, 0, 0)
     assert (score["ap50_low"], score["ap50_high"]) == (0, 0)
-    assert score["threshold"] is None
-    assert score["threshold_status"] == "not_certified"
-    missing = ("calibration_n", "calibration_errors", "precision_lower", "test_precision", "test_recall")
+    assert score["threshold"] is score["threshold_empirical"] is None
+    assert (score["threshold_status"], score["calibration_n"]) == ("needs_more", 0)
+    missing = ("precision_lower", "deff", "test_precision", "test_recall", "test_recall_empirical")
     assert all(score[name] is None for name in missing)
 
 
+def plenty(cut: float, slides: str = SLIDES) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ten animals on each slide, all found at scores from ``cut`` on, and as many errors below it."""
+    places = [(f"{slide}1.png", (20.0 * k, 0.0, 20.0 * k + 10, 10.0)) for slide in slides for k in range(10)]
+    truths = truth_rows(*((i + 1, image, A, box) for i, (image, box) in enumerate(places)))
+    right = [(image, A, cut + 0.001 * (i % 50), box) for i, (image, box) in enumerate(places)]
+    wrong = [(image, A, cut - 0.1, (x, 50.0, x2, 60.0)) for image, (x, _, x2, _) in places]
+    return truths, detection_rows(*right, *wrong)
+
+
 def test_a_threshold_that_accepts_nothing_on_test() -> None:
-    calibration = (truth_rows((1, "a1.png", A, UNIT)), detection_rows(("a1.png", A, 0.9, UNIT)))
     truths = truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT))
-    score = score_of((truths, detection_rows(("a1.png", A, 0.5, UNIT))), calibration)
+    score = score_of((truths, detection_rows(("a1.png", A, 0.5, UNIT))), plenty(0.9), plenty(0.9))
     assert score["threshold"] == 0.9
     assert (score["test_precision"], score["test_precision_low"]) == (None, None)
     assert (score["test_recall"], score["test_recall_low"]) == (0, 0)
@@ -194,12 +216,8 @@ def test_a_threshold_that_accepts_nothing_on_test() -> None:
     assert score["test_recall_high"] > 0.5
 
 
-def test_the_threshold_comes_from_calibration_and_is_judged_on_test() -> None:
+def test_candidates_come_from_validation_the_certificate_from_calibration_the_report_from_test() -> None:
     box = (30, 30, 40, 40)
-    calibration = (
-        truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT)),
-        detection_rows(("a1.png", A, 0.9, UNIT), ("b1.png", A, 0.7, UNIT), ("b1.png", A, 0.6, box)),
-    )
     test = (
         truth_rows((1, "a1.png", A, UNIT), (2, "b1.png", A, UNIT), (3, "c1.png", A, UNIT)),
         detection_rows(
@@ -209,20 +227,31 @@ def test_the_threshold_comes_from_calibration_and_is_judged_on_test() -> None:
             ("c1.png", A, 0.6, UNIT),
         ),
     )
-    score = score_of(test, calibration)
-    assert score["threshold"] == 0.7
-    assert (score["calibration_n"], score["calibration_errors"]) == (2, 0)
-    # Two of two: the bound is the square root of 0.05.
-    assert score["precision_lower"] == pytest.approx(math.sqrt(0.05))
+    score = score_of(test, plenty(0.7), plenty(0.7), target_precision=0.95)
+    assert (score["threshold"], score["threshold_status"]) == (0.7, "certified")
+    n = 10 * len(SLIDES)
+    assert (score["calibration_n"], score["calibration_errors"], score["calibration_slides"]) == (n, 0, 20)
+    # No errors above the cut, all below it: no slide differs, and the bound is Clopper and Pearson's.
+    assert score["deff"] == 1
+    assert score["precision_lower"] == pytest.approx(0.05 ** (1 / n))
     assert score["test_precision"] == pytest.approx(2 / 3)
     assert score["test_recall"] == pytest.approx(2 / 3)
     evidence = score["threshold_evidence"]
     assert (evidence["test_n"], evidence["test_errors"], evidence["calibration_recall"]) == (3, 1, 1.0)
+    assert score["threshold_empirical"] == 0.7
+    assert score["test_precision_empirical"] == score["test_precision"]
+    # Where validation has other scores, it proposes other candidates, and the threshold is one of them.
+    elsewhere = score_of(test, plenty(0.7), plenty(0.72), target_precision=0.95)
+    assert elsewhere["threshold"] == 0.72
+    assert elsewhere["threshold_empirical"] == 0.7
+    # Whatever calibration and test hold, candidates are the same.
+    candidates = [c["threshold"] for c in evidence["certificates"][0]["candidates"]]
+    other = score_of(plenty(0.3), plenty(0.2), plenty(0.7), slides=SLIDES)["threshold_evidence"]
+    assert [c["threshold"] for c in other["certificates"][0]["candidates"]] == candidates
 
 
 def test_errors_on_a_test_part_without_the_species_stay_in_the_evidence() -> None:
-    calibration = (truth_rows((1, "a1.png", A, UNIT)), detection_rows(("a1.png", A, 0.5, UNIT)))
-    score = score_of((truth_rows(), detection_rows(("a1.png", A, 0.9, UNIT))), calibration)
+    score = score_of((truth_rows(), detection_rows(("a1.png", A, 0.95, UNIT))), plenty(0.5), plenty(0.5))
     assert score["test_precision"] is None
     assert (score["threshold_evidence"]["test_n"], score["threshold_evidence"]["test_errors"]) == (1, 1)
 
@@ -270,7 +299,7 @@ def test_a_long_curve_is_thinned_without_changing_its_shape() -> None:
         model="m",
         seed=1,
         species=A,
-        folds=[FoldMatches(0, matches, matches)],
+        folds=[FoldMatches(0, matches, matches, matches)],
         test_slides=slides,
         settings=SETTINGS,
     )
@@ -408,7 +437,12 @@ def fold_study(number: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict
 @pytest.fixture(scope="module")
 def folds() -> list[FoldMatches]:
     return [
-        FoldMatches(number, matched(*study(20 + number)), matched(*fold_study(number, 30 + number)))
+        FoldMatches(
+            number,
+            matched(*study(40 + number)),
+            matched(*study(20 + number)),
+            matched(*fold_study(number, 30 + number)),
+        )
         for number in (1, 2, 3)
     ]
 
@@ -441,9 +475,10 @@ def test_each_fold_keeps_its_own_threshold(folds) -> None:
     score = folds_score(folds)
     rights = accepted = 0
     for fold, row in zip(folds, score["folds"], strict=True):
-        found = empirical_threshold(ranking(fold.calibration, A), iou_percent=50, target_precision=0.8)
+        parts = (ranking(fold.validation, A), ranking(fold.calibration, A))
+        found = certify(*parts, CertificateSettings(50, 0.6))
         assert row["fold"] == fold.fold
-        assert row["threshold"] == found.threshold
+        assert row["threshold"] == found.threshold is not None
         test = ranking(fold.test, A)
         above = test.scores >= found.threshold
         rights += int((test.right[0] & above).sum())
@@ -460,9 +495,11 @@ def test_a_fold_without_a_threshold_accepts_nothing_and_its_specimens_are_missed
     hopeless = folds[0].calibration.copy()
     of_truth = hopeless["kind"] == "truth"
     hopeless.loc[~of_truth, "match_50"] = 0
-    changed = [FoldMatches(1, hopeless, folds[0].test), *folds[1:]]
+    changed = [FoldMatches(1, folds[0].validation, hopeless, folds[0].test), *folds[1:]]
     score, before = folds_score(changed), folds_score(folds)
     assert score["folds"][0]["threshold"] is None
+    assert score["folds"][0]["threshold_status"] == "failed"
+    assert score["threshold_status"] == "needs_more"
     assert score["folds"][0]["test_n"] is None
     assert score["n_truth"] == before["n_truth"]
     assert score["test_recall"] < before["test_recall"]
@@ -476,10 +513,11 @@ def test_without_any_threshold_nothing_is_said_of_precision(folds) -> None:
     for fold in folds:
         calibration = fold.calibration.copy()
         calibration.loc[calibration["kind"] == "detection", "match_50"] = 0
-        hopeless.append(FoldMatches(fold.fold, calibration, fold.test))
+        hopeless.append(FoldMatches(fold.fold, fold.validation, calibration, fold.test))
     score = folds_score(hopeless)
     assert score["threshold"] is score["test_precision"] is score["test_recall"] is None
-    assert score["calibration_n"] is None
+    assert score["threshold_status"] == "failed"
+    assert score["calibration_n"] == score["calibration_errors"] > 0
     assert score["ap50"] > 0
 
 

@@ -105,13 +105,14 @@ class TestFigures:
         assert shown.count("no test specimens") == 1, "PAR-NOT has no truth on test"
         assert "target precision 95 %" in shown
 
-    def test_the_marker_stands_at_recall_and_precision_of_the_threshold(self, results: Results) -> None:
+    def test_markers_stand_at_recall_and_precision_of_both_thresholds(self, results: Results) -> None:
         figure = precision_recall_figure(results.scores, results.models_table, results.species_list, 0.95)
         panel = next(a for a in figure.axes if a.get_title(loc="left") == "C. denticulata")
         drawn = {tuple(np.round(p, 9)) for c in panel.collections for p in np.asarray(c.get_offsets())}
         expected = {
-            (round(s["test_recall"], 9), round(s["test_precision"], 9))
+            (round(s[f"test_recall{kind}"], 9), round(s[f"test_precision{kind}"], 9))
             for s in results.scores
+            for kind in ("", "_empirical")
             if s["species"] == "CER-DEN" and s["threshold"] is not None and "control" not in s["model"]
         }
         assert drawn == expected

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from podura import tables
 from podura.annotations.kinds import KINDS
-from podura.report import summary, wording
+from podura.report import certificates, summary, wording
 from podura.report.leakage import leakage_rows, leakage_verdict
 from podura.report.page import render_report
 from podura.report.results import SHUFFLED_CONTROL, TRUTH_CONTROL, Results
@@ -223,23 +223,62 @@ class TestSpecies:
         assert {row["target"] for row in rows} == {answer}
 
     def test_the_best_detector_answers_for_each_species_once(self, results: Results) -> None:
-        made = with_species(results, "fasterrcnn_lite0", test_precision=0.97)
-        verdict = summary.species_verdict(made)
+        made = with_species(results, "fasterrcnn_lite0", threshold_status="certified")
+        verdict = certificates.species_verdict(made)
         assert verdict is not None
         assert verdict["label"] == "Faster R-CNN Lite0"
         answers = {answer: len(species) for answer, species in verdict["answers"]}
-        assert answers == {
-            "Yes, with every seed": 4,
-            "Cannot be said, since the test slides hold no specimen": 1,
-        }
+        assert answers == {"Yes, with every seed": 4, "Not yet: it takes more calibration slides": 1}
 
-    def test_a_threshold_without_certificate_is_explained(self, page: Page) -> None:
+    @pytest.mark.parametrize(
+        ("states", "answer"),
+        [
+            (["certified", "needs_more"], "With some seeds only"),
+            (["needs_more", "failed"], "Not yet: it takes more calibration slides"),
+            (["failed", "failed"], "No: the calibration slides show less"),
+        ],
+    )
+    def test_seeds_that_differ(self, results: Results, states: list[str], answer: str) -> None:
+        rows = results.species_table.copy()
+        of_best = (rows["model"] == "fasterrcnn_lite0") & (rows["species"] == "CER-DEN")
+        rows.loc[of_best, "threshold_status"] = states
+        verdict = certificates.species_verdict(dataclasses.replace(results, species_table=rows))
+        assert verdict is not None
+        names = dict(verdict["answers"])[answer]
+        assert [("Ceratophysella denticulata", True)] in names
+
+    def test_what_a_threshold_still_needs_is_told(self, results: Results) -> None:
+        made = with_species(
+            results, "yolov5n", threshold=None, threshold_status="needs_more", needs_about=80, needs_slides=1
+        )
+        row = next(
+            r for r in summary.species_rows(made) if r["model"] == "yolov5n" and r["code"] == "CER-DEN"
+        )
+        assert row["threshold"]["text"] == "–"
+        assert row["threshold"]["note"] == "needs more slides: about 80 detections on 1 slide"
+
+    def test_a_certificate_that_test_contradicts_is_flagged(self, results: Results) -> None:
+        assert certificates.contradictions(with_species(results, "yolov5n", test_precision_high=0.99)) == []
+        low = {"test_precision": 0.9, "test_precision_low": 0.85, "test_precision_high": 0.93}
+        made = with_species(results, "yolov5n", threshold_status="certified", **low)
+        found = certificates.contradictions(made)
+        assert len(found) == 2 * 4
+        assert found[0].endswith("seed 1: 0.90 (0.85 to 0.93)")
+        page = render_report(made)
+        assert "Do not use these thresholds" in page
+        unproved = with_species(made, "yolov5n", threshold_status="needs_more")
+        assert certificates.contradictions(unproved) == []
+
+    def test_the_empirical_threshold_is_explained(self, page: Page) -> None:
         assert "misses its promise about half of the time" in page.text
         assert "empirical threshold" in page.text
+        assert "not_certified" not in page.text
 
     def test_only_statuses_that_occur_are_explained(self, results: Results) -> None:
-        certified = with_species(results, "yolov5n", threshold_status="certified")
-        assert [label for label, _ in summary.status_meanings(certified)] == ["certified", "not certified"]
+        made = with_species(results, "fasterrcnn_lite0", threshold_status="certified")
+        made = with_species(made, "yolov5n", threshold_status="certified")
+        labels = [label for label, _ in certificates.status_meanings(made)]
+        assert labels == ["certified", "needs more slides"], "PAR-NOT has no detection on calibration slides"
 
 
 class TestData:

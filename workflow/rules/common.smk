@@ -136,6 +136,9 @@ def scoring_settings():
             "resamples": STUDY.evaluation.resamples,
             "confidence": STUDY.evaluation.confidence,
             "random_seed": STUDY.random_seed,
+            "delta": STUDY.evaluation.certificate.delta,
+            "n_joint": len(SPECIES) if STUDY.evaluation.certificate.joint else 1,
+            "candidates": STUDY.evaluation.certificate.candidates,
         }
     )
 

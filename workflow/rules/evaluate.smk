@@ -1,5 +1,5 @@
 # From detections and truth to the benchmark's tables. The only rules where the two meet.
-#   inputs:  detections/, dataset/parts/<part>/truth.json.
+#   inputs:  detections/, dataset/parts/<part>/truth.json; models/…/model.json, to which a threshold belongs.
 #   outputs: matches/<model>/seed-<n>/<part>.parquet; scores/<model>/seed-<n>/<species>.json;
 #            benchmark/draws/<model>.npz; benchmark/species.csv, models.csv, comparisons.csv, ranks.csv.
 
@@ -35,6 +35,8 @@ rule match:
 
 rule score:
     input:
+        models=models_of_each_fold,
+        validation=matches_of_each_fold("validation"),
         calibration=matches_of_each_fold("calibration"),
         test=matches_of_each_fold("test"),
         images=of_each_fold("test", "images.csv"),
@@ -55,10 +57,13 @@ rule score:
         code=code("score.py"),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
+        detection=detection_terms(),
     shell:
         "python {params.script} --model {wildcards.model} --seed {wildcards.seed} "
-        "--species {wildcards.species:q} --folds {params.folds:q} --calibration {input.calibration:q} --test {input.test:q} "
-        "--images {input.images:q} --settings {params.settings:q} --output {output:q} --log {log:q}"
+        "--species {wildcards.species:q} --folds {params.folds:q} --models {input.models:q} "
+        "--validation {input.validation:q} --calibration {input.calibration:q} --test {input.test:q} "
+        "--images {input.images:q} --settings {params.settings:q} --detection {params.detection:q} "
+        "--output {output:q} --log {log:q}"
 
 
 # All resamples of one model, whatever compares it with others later.

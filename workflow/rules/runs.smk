@@ -93,6 +93,20 @@ def runs_of_model(pattern):
     return files
 
 
+def models_of_each_fold(wildcards):
+    """The facts of each model behind a run, fold after fold; nothing for controls, which are not trained."""
+    seed = seed_number(wildcards.seed)
+    if wildcards.model in ENSEMBLES:
+        runs = STUDY.fused_runs(ENSEMBLES[wildcards.model], seed)
+    else:
+        runs = [(wildcards.model, seed)] if wildcards.model in MODELS else []
+    return [
+        f"<results>/models/{member}/{run_folder(of_seed, fold)}/model.json"
+        for fold in FOLDS
+        for member, of_seed in runs
+    ]
+
+
 def training_histories():
     return all_trainings("<results>/models/{model}/{run}/history.csv")
 

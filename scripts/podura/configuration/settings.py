@@ -9,6 +9,7 @@ from typing import Any
 from podura.configuration.study import (
     AnnotationSettings,
     AugmentationSettings,
+    CertificateSettings,
     DatasetSettings,
     EvaluationSettings,
     LeakageSettings,
@@ -103,6 +104,11 @@ def evaluation_settings(values: Mapping[str, Any]) -> EvaluationSettings:
         max_detections=values["max_detections"],
         iou=float(values["iou"]),
         target_precision=float(values["target_precision"]),
+        certificate=CertificateSettings(
+            delta=float(values["certificate"]["delta"]),
+            joint=values["certificate"]["joint"],
+            candidates=values["certificate"]["candidates"],
+        ),
         resamples=values["resamples"],
         confidence=float(values["confidence"]),
     )

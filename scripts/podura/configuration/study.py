@@ -302,6 +302,19 @@ class SearchSettings:
 
 
 @dataclass(frozen=True)
+class CertificateSettings:
+    """What the certificate of a threshold states.
+
+    ``delta`` is the allowed chance of a wrong one: of each species by itself, or of all of them where
+    ``joint``. ``candidates`` is how many thresholds are tried.
+    """
+
+    delta: float
+    joint: bool
+    candidates: int
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """How every detector is judged."""
 
@@ -309,6 +322,7 @@ class EvaluationSettings:
     max_detections: int
     iou: float
     target_precision: float
+    certificate: CertificateSettings
     resamples: int
     confidence: float
 

@@ -1,6 +1,6 @@
 """All figures of one species in one run: average precision, thresholds, precision and recall on test.
 
-With folds, each fold has a model of its own, which sets its own threshold on its own calibration slides
+With folds, each fold has a model of its own, whose threshold is certified on its own calibration slides
 and is tested on its own test slides. Average precision is that of all test slides together, each with
 the detections of the model that has not seen it; precision and recall count what each fold accepts at
 its own threshold. No slide sets the threshold by which it is itself accepted.
@@ -18,20 +18,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from podura.evaluation.average_precision import PrecisionRecall, average_precision, precision_recall
+from podura.evaluation.certification import CertificateSettings
 from podura.evaluation.intervals import NO_INTERVAL, logit_interval, proportion_interval
-from podura.evaluation.ranking import Ranking, ranking
+from podura.evaluation.judging import (
+    FoldMatches,
+    Judged,
+    certificate_columns,
+    for_json,
+    judge,
+    middle,
+    threshold_evidence,
+)
+from podura.evaluation.ranking import ranking
 from podura.evaluation.resampling import (
     counts_at_thresholds,
     resampled_average_precisions,
     slide_weights,
 )
-from podura.evaluation.thresholds import (
-    Accepted,
-    Threshold,
-    accepted_at,
-    clopper_pearson_lower,
-    empirical_threshold,
-)
+from podura.evaluation.thresholds import accepted_at
 from podura.seeds import generator
 
 #: Points of a curve that are kept for drawing.
@@ -45,7 +49,8 @@ class ScoreSettings:
     """What thresholds and intervals depend on.
 
     iou_percent: overlap at which thresholds, precision and recall are stated. resamples: how many
-    draws of slides. confidence: of the intervals. random_seed: that of the study.
+    draws of slides. confidence: of the intervals. random_seed: that of the study. delta, n_joint,
+    candidates: as in CertificateSettings.
     """
 
     iou_percent: int
@@ -53,6 +58,20 @@ class ScoreSettings:
     resamples: int
     confidence: float
     random_seed: int
+    delta: float = 0.05
+    n_joint: int = 1
+    candidates: int = 20
+
+    @property
+    def certificate(self) -> CertificateSettings:
+        """What a threshold's certificate states."""
+        return CertificateSettings(
+            iou_percent=self.iou_percent,
+            target_precision=self.target_precision,
+            delta=self.delta,
+            n_joint=self.n_joint,
+            candidates=self.candidates,
+        )
 
     def slide_weights(self, slides: Sequence[str]) -> Integers:
         """The resamples of these slides: the same for every model, seed and species of the study."""
@@ -61,15 +80,6 @@ class ScoreSettings:
             resamples=self.resamples,
             generator=generator(self.random_seed, "resampling of slides"),
         )
-
-
-@dataclass(frozen=True)
-class FoldMatches:
-    """What one fold's model did (tables.MATCHES); ``fold`` is 0 where the study has no folds."""
-
-    fold: int
-    calibration: pd.DataFrame
-    test: pd.DataFrame
 
 
 def pooled(tests: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -99,7 +109,7 @@ def score_species(
 
     Holds every column of the table benchmark_species; ``curve``, the test precision-recall curve at
     the stated IoU as equally long lists recall, precision and score (empty without truth);
-    ``threshold_evidence``, the counts behind the threshold; and ``folds``, what the table
+    ``threshold_evidence``, all that the certificates rest on; and ``folds``, what the table
     benchmark_folds says of each. test_slides: all slides of the test part (of all folds) in any order.
     An interval needs two slides to vary between, and is missing with fewer: two with truth for average
     precision and recall, two with accepted detections for precision.
@@ -115,8 +125,10 @@ def score_species(
         n_truth=test.n_truth,
         confidence=settings.confidence,
     )
-    judged = [_Judged.of(fold, species, settings) for fold in folds]
-    found = _together(judged)
+    judged = [judge(fold, species, settings.certificate) for fold in folds]
+    certified = [one.certificate.threshold for one in judged]
+    empirical = [one.empirical for one in judged]
+    plain = _at_thresholds(judged, empirical, slides, settings)
     fields = {
         "model": model,
         "seed": seed,
@@ -129,88 +141,25 @@ def score_species(
         "ap50_voc": scores.ap50_voc,
         "ap50_low": low,
         "ap50_high": high,
-        "threshold": found.threshold,
-        "threshold_status": found.status,
-        "calibration_n": found.n,
-        "calibration_errors": found.errors,
-        "precision_lower": found.precision_lower,
-        **_test_at_thresholds(judged, slides, settings),
+        **certificate_columns(judged),
+        **_at_thresholds(judged, certified, slides, settings),
+        "threshold_empirical": middle(empirical),
+        "test_precision_empirical": plain["test_precision"],
+        "test_recall_empirical": plain["test_recall"],
     }
     return {
-        **{name: _json(value) for name, value in fields.items()},
+        **{name: for_json(value) for name, value in fields.items()},
         "curve": _curve(precision_recall(test, settings.iou_percent)),
-        "threshold_evidence": _evidence(judged, settings),
+        "threshold_evidence": threshold_evidence(judged, settings.certificate),
         "folds": [one.row() for one in judged],
     }
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """One fold: its rankings, its threshold, and what that accepts (None where there is none)."""
-
-    fold: int
-    calibration: Ranking
-    test: Ranking
-    threshold: Threshold
-    on_calibration: Accepted | None
-    on_test: Accepted | None
-
-    @classmethod
-    def of(cls, fold: FoldMatches, species: str, settings: ScoreSettings) -> _Judged:
-        calibration, test = ranking(fold.calibration, species), ranking(fold.test, species)
-        found = empirical_threshold(
-            calibration, iou_percent=settings.iou_percent, target_precision=settings.target_precision
-        )
-        if found.threshold is None:
-            return cls(fold.fold, calibration, test, found, None, None)
-        accepted = [
-            accepted_at(ranked, found.threshold, iou_percent=settings.iou_percent)
-            for ranked in (calibration, test)
-        ]
-        return cls(fold.fold, calibration, test, found, *accepted)
-
-    def row(self) -> dict[str, Any]:
-        """What the table benchmark_folds says beside model, seed and species."""
-        scores, accepted = average_precision(self.test), self.on_test
-        told = accepted is not None and self.test.n_truth > 0
-        fields = {
-            "fold": self.fold,
-            "n_slides": len(set(self.test.truth_slides)),
-            "n_truth": self.test.n_truth,
-            "n_detections": len(self.test.scores),
-            "ap50": scores.ap50,
-            "ap50_95": scores.ap50_95,
-            "threshold": self.threshold.threshold,
-            "threshold_status": self.threshold.status,
-            "calibration_n": self.threshold.n,
-            "calibration_errors": self.threshold.errors,
-            "test_n": accepted.n if accepted else None,
-            "test_errors": accepted.errors if accepted else None,
-            "test_precision": accepted.precision if accepted and told else None,
-            "test_recall": accepted.recall if accepted and told else None,
-        }
-        return {name: _json(value) for name, value in fields.items()}
-
-
-def _together(judged: Sequence[_Judged]) -> Threshold:
-    """The threshold of a run: that of its one fold, or the middle one with the counts of all folds."""
-    if len(judged) == 1:
-        return judged[0].threshold
-    found = [one.threshold for one in judged if one.threshold.threshold is not None]
-    if not found:
-        return judged[0].threshold
-    n, errors = sum(one.n or 0 for one in found), sum(one.errors or 0 for one in found)
-    return Threshold(
-        threshold=float(np.median([one.threshold for one in found if one.threshold is not None])),
-        status=found[0].status,
-        n=n,
-        errors=errors,
-        precision_lower=clopper_pearson_lower(n - errors, n),
-    )
-
-
-def _test_at_thresholds(
-    judged: Sequence[_Judged], slides: Sequence[str], settings: ScoreSettings
+def _at_thresholds(
+    judged: Sequence[Judged],
+    thresholds: Sequence[float | None],
+    slides: Sequence[str],
+    settings: ScoreSettings,
 ) -> dict[str, float]:
     """Precision and recall on test with their intervals; all missing without threshold or truth.
 
@@ -218,14 +167,17 @@ def _test_at_thresholds(
     """
     precision = recall = math.nan
     of_precision = of_recall = NO_INTERVAL
-    n_truth = sum(one.test.n_truth for one in judged)
-    accepted = [one.on_test for one in judged if one.on_test is not None]
+    tests = [one.test for one in judged]
+    n_truth = sum(test.n_truth for test in tests)
+    accepted = [
+        accepted_at(test, threshold, iou_percent=settings.iou_percent)
+        for test, threshold in zip(tests, thresholds, strict=True)
+        if threshold is not None
+    ]
     if accepted and n_truth:
         n, errors = sum(one.n for one in accepted), sum(one.errors for one in accepted)
         precision, recall = (n - errors) / n if n else math.nan, (n - errors) / n_truth
-        counts = counts_at_thresholds(
-            [(one.test, one.threshold.threshold) for one in judged], settings.iou_percent, slides
-        )
+        counts = counts_at_thresholds(list(zip(tests, thresholds, strict=True)), settings.iou_percent, slides)
         confidence = settings.confidence
         of_precision = proportion_interval(counts.right, counts.accepted, confidence=confidence)
         of_recall = proportion_interval(counts.right, counts.truths, confidence=confidence)
@@ -236,24 +188,6 @@ def _test_at_thresholds(
         "test_recall": recall,
         "test_recall_low": of_recall[0],
         "test_recall_high": of_recall[1],
-    }
-
-
-def _evidence(judged: Sequence[_Judged], settings: ScoreSettings) -> dict[str, Any]:
-    """The counts behind the threshold, on calibration and on test; over all folds."""
-    calibration_truth = sum(one.calibration.n_truth for one in judged)
-    on_calibration = [one.on_calibration for one in judged if one.on_calibration is not None]
-    on_test = [one.on_test for one in judged if one.on_test is not None]
-    right = sum(one.n - one.errors for one in on_calibration)
-    return {
-        "iou": settings.iou_percent / 100,
-        "target_precision": settings.target_precision,
-        "calibration_n_slides": len({slide for one in judged for slide in one.calibration.truth_slides}),
-        "calibration_n_truth": calibration_truth,
-        "calibration_n_detections": sum(len(one.calibration.scores) for one in judged),
-        "calibration_recall": right / calibration_truth if on_calibration and calibration_truth else None,
-        "test_n": sum(one.n for one in on_test) if on_test else None,
-        "test_errors": sum(one.errors for one in on_test) if on_test else None,
     }
 
 
@@ -274,7 +208,3 @@ def _curve(curve: PrecisionRecall) -> dict[str, list[float]]:
         "precision": precision[kept].tolist(),
         "score": curve.scores[kept].tolist(),
     }
-
-
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -36,7 +36,8 @@ def precision_recall_figure(
 ) -> Figure:
     """Precision against recall on test: a panel a species, a colour a model, a line a seed.
 
-    A marker stands at each detector's threshold (its test recall and precision there). Beyond
+    A marker stands at each detector's certified threshold (its test recall and precision there), a
+    hollow one at its empirical threshold. Beyond
     ``style.DISTINCT`` detectors, those of lower rank are thin lines without markers.
     """
     table = pd.DataFrame([{k: s[k] for k in ("model", "seed", "species")} for s in scores])
@@ -84,19 +85,20 @@ def _precision_recall_panel(
         axis.plot(recall, precision, style.line, color=style.color, lw=width, zorder=order)
         if style.control or not style.distinct:
             continue
-        points = [(s["test_recall"], s["test_precision"]) for s in runs if is_number(s["threshold"])]
-        points = [point for point in points if all(is_number(value) for value in point)]
-        if points:
-            axis.scatter(
-                [recall for recall, _ in points],
-                [precision for _, precision in points],
-                s=30,
-                color=style.color,
-                marker=style.marker,
-                edgecolors=PAPER,
-                linewidths=0.7,
-                zorder=order + 2,
-            )
+        for kind, face, edge in (("", style.color, PAPER), ("_empirical", "none", style.color)):
+            points = [(s[f"test_recall{kind}"], s[f"test_precision{kind}"]) for s in runs]
+            points = [point for point in points if all(is_number(value) for value in point)]
+            if points:
+                axis.scatter(
+                    [recall for recall, _ in points],
+                    [precision for _, precision in points],
+                    s=30 if not kind else 24,
+                    facecolors=face,
+                    edgecolors=edge,
+                    marker=style.marker,
+                    linewidths=0.7,
+                    zorder=order + 2,
+                )
 
 
 def _joined_curves(

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from podura.report import leakage, summary, wording
+from podura.report import certificates, leakage, summary, wording
 from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
@@ -59,9 +59,10 @@ def _context(results: Results) -> dict[str, Any]:
         "ensembles": ensemble_sentences(results),
         "controls": controls,
         "control_faults": [f"{row['label']}: {row['fault']}" for row in controls if row["fault"]],
-        "species_verdict": summary.species_verdict(results),
+        "species_verdict": certificates.species_verdict(results),
         "species_rows": rows,
-        "statuses": summary.status_meanings(results),
+        "statuses": certificates.status_meanings(results),
+        "contradictions": certificates.contradictions(results),
         "detectors": list(detectors[["model", "label"]].itertuples(index=False, name=None)),
         "species_options": [(code, names.get(code, code)) for code in codes],
         "first_model": detectors["model"].iloc[0] if len(rows) > _ROWS_AT_ONCE else "",
@@ -92,8 +93,8 @@ def _embedded(figures: Mapping[str, Figure], results: Results) -> dict[str, Mark
         "ap50_by_species": f"Average precision at IoU 0.5 of {models} for {species}, by seed, with "
         "intervals over slides. The table above gives the numbers.",
         "precision_recall": f"Precision against recall on the test slides for {species}: a panel a "
-        "species, a line a seed, a marker at the threshold. The table of species gives precision and "
-        "recall at the threshold.",
+        "species, a line a seed, a marker at the certified threshold, a hollow one at the empirical. The "
+        "table of species gives precision and recall there.",
         "learning_curves": f"Validation mAP and training loss by epoch for {models}, a line a seed.",
     }
     return {

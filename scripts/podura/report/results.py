@@ -81,6 +81,16 @@ class Results:
         return float(self.config["evaluation"]["target_precision"])
 
     @property
+    def delta(self) -> float:
+        """Allowed chance of a wrong certificate."""
+        return float(self.config["evaluation"]["certificate"]["delta"])
+
+    @property
+    def joint(self) -> bool:
+        """Whether that chance is of all species together."""
+        return bool(self.config["evaluation"]["certificate"]["joint"])
+
+    @property
     def iou(self) -> float:
         return float(self.config["evaluation"]["iou"])
 

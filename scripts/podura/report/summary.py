@@ -7,6 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from podura.report.certificates import (
+    calibration_cell,
+    cell,
+    empirical_cell,
+    empirical_precision_cell,
+    of_detectors,
+    target_reached,
+    threshold_cell,
+)
 from podura.report.parts import is_number
 from podura.report.results import (
     SHUFFLED_CONTROL,
@@ -28,7 +37,6 @@ from podura.report.wording import (
     kind_words,
     memory,
     millions,
-    percent,
     plural,
 )
 from podura.tables import ALL_SEEDS, PARTS, seed_name
@@ -39,34 +47,6 @@ SHUFFLED_LIMIT = 0.05
 _ROUNDING = 1e-6
 _EXAMPLES = 3
 SEVERITIES = ("error", "warning", "note")
-
-_STATUS_LABELS = {
-    "certified": "certified",
-    "needs_more": "needs more slides",
-    "failed": "failed",
-    "not_certified": "not certified",
-}
-
-
-def status_meanings(results: Results) -> list[tuple[str, str]]:
-    """Each threshold status that occurs, in words, with what it is worth."""
-    target = percent(results.target_precision)
-    meanings = {
-        "certified": (
-            f"The calibration slides prove a precision of at least {target}, for new slides like them, "
-            "at the stated error rate."
-        ),
-        "needs_more": f"{target} is possible, but there are too few calibration specimens to prove it.",
-        "failed": f"Even the strictest threshold tried stays below {target} on the calibration slides.",
-        "not_certified": (
-            f"An empirical threshold, namely the lowest score at which the calibration slides reach a "
-            f"precision of {target}. It holds on those slides. On new slides it misses its promise about "
-            "half of the time, because it was picked to fit them. Use it as a starting point, and check a "
-            "sample of detections by eye."
-        ),
-    }
-    present = [s for s in meanings if s in set(_of_detectors(results)["threshold_status"].dropna())]
-    return [(_STATUS_LABELS[status], meanings[status]) for status in present]
 
 
 def ranking_rows(results: Results) -> list[dict[str, Any]]:
@@ -108,7 +88,7 @@ def species_rows(results: Results) -> list[dict[str, Any]]:
     species_place = {c: k for k, c in enumerate(species_codes(results.species_list, results.species_table))}
     model_place = {m: k for k, m in enumerate(ordered_models(results.models_table, "detector")["model"])}
     records = sorted(
-        _of_detectors(results).to_dict("records"),
+        of_detectors(results).to_dict("records"),
         key=lambda r: (species_place[r["species"]], model_place[r["model"]], r["seed"]),
     )
     return [
@@ -119,107 +99,28 @@ def species_rows(results: Results) -> list[dict[str, Any]]:
             "label": labels[row["model"]],
             "seed": row["seed"],
             "seed_name": seed_name(row["seed"]),
-            "truth": _cell(row["n_truth"], count, _slides(row)),
+            "truth": cell(row["n_truth"], count, _slides(row)),
             "ap50": _with_interval(row, "ap50"),
-            "ap50_95": _cell(row["ap50_95"], fraction),
-            "threshold": _threshold(row),
-            "calibration": _calibration(row),
+            "ap50_95": cell(row["ap50_95"], fraction),
+            "threshold": threshold_cell(row),
+            "calibration": calibration_cell(row),
             "precision": _with_interval(row, "test_precision"),
             "recall": _with_interval(row, "test_recall"),
-            "target": _target_reached(row, results.target_precision),
+            "target": target_reached(row, results.target_precision),
+            "empirical": empirical_cell(row),
+            "empirical_precision": empirical_precision_cell(row),
         }
         for row in records
     ]
 
 
-def _cell(value: Any, wording: Any, note: str = MISSING) -> dict[str, str]:
-    """What a cell shows, its small print, and the value by which it sorts ("" sorts last)."""
-    shown = is_number(value)
-    return {
-        "text": wording(value),
-        "note": note if shown and note != MISSING else "",
-        "value": f"{float(value):.6g}" if shown else "",
-    }
-
-
 def _with_interval(row: dict[str, Any], column: str) -> dict[str, str]:
-    return _cell(row[column], fraction, interval(row[f"{column}_low"], row[f"{column}_high"]))
+    return cell(row[column], fraction, interval(row[f"{column}_low"], row[f"{column}_high"]))
 
 
 def _slides(row: dict[str, Any]) -> str:
     slides = row["n_slides"]
     return f"on {plural(int(slides), 'slide')}" if is_number(slides) and slides else MISSING
-
-
-def _calibration(row: dict[str, Any]) -> dict[str, str]:
-    n, errors = row["calibration_n"], row["calibration_errors"]
-    if not is_number(n) or not is_number(errors) or not is_number(row["threshold"]):
-        return {"text": MISSING, "note": "", "value": ""}
-    bound = fraction(row["precision_lower"])
-    return {
-        "text": f"{count(errors)} of {count(n)}",
-        "note": f"≥ {bound}" if bound != MISSING else "",
-        "value": f"{float(errors) / float(n):.6g}" if n else "",
-    }
-
-
-def _threshold(row: dict[str, Any]) -> dict[str, str]:
-    cell = _cell(row["threshold"], lambda value: fraction(value, 3))
-    status = row["threshold_status"]
-    if not pd.isna(status):
-        none_found = status == "not_certified" and not is_number(row["threshold"])
-        cell["note"] = "none found" if none_found else _STATUS_LABELS.get(str(status), str(status))
-    return cell
-
-
-def _target_reached(row: dict[str, Any], target: float) -> str:
-    """Whether test precision reaches the target: ``yes``, ``no``, ``clearly no`` (so does no end of the
-    interval) or a dash.
-    """
-    if not is_number(row["test_precision"]):
-        return MISSING
-    if row["test_precision"] >= target:
-        return "yes"
-    high = row["test_precision_high"]
-    return "clearly no" if is_number(high) and high < target else "no"
-
-
-def species_verdict(results: Results) -> dict[str, Any] | None:
-    """For which species the best detector keeps the target precision on test; None without scores."""
-    detectors = ordered_models(results.models_table, "detector")
-    scored = detectors[detectors["map50_95"].notna()]
-    if scored.empty:
-        return None
-    best = scored.iloc[0]
-    rows = results.species_table[results.species_table["model"] == best["model"]]
-    names = full_names(results.species_list)
-    answers: dict[str, list[list[tuple[str, bool]]]] = {
-        "Yes, with every seed": [],
-        "With some seeds only": [],
-        "No, not with any seed": [],
-        "Cannot be said, since it has no threshold or accepts nothing": [],
-        "Cannot be said, since the test slides hold no specimen": [],
-    }
-    for code in species_codes(results.species_list, rows):
-        of_species = rows[rows["species"] == code].to_dict("records")
-        place = _outcome(of_species, results.target_precision)
-        answers[list(answers)[place]].append(name_parts(names.get(code, code)))
-    return {
-        "label": best["label"],
-        "answers": [(answer, species) for answer, species in answers.items() if species],
-    }
-
-
-def _outcome(of_species: Sequence[dict[str, Any]], target: float) -> int:
-    """Which answer of ``species_verdict`` holds for a species, from its rows of all seeds."""
-    if not any(is_number(row["n_truth"]) and row["n_truth"] > 0 for row in of_species):
-        return 4
-    reached = [_target_reached(row, target) for row in of_species]
-    if all(answer == MISSING for answer in reached):
-        return 3
-    if all(answer == "yes" for answer in reached):
-        return 0
-    return 1 if "yes" in reached else 2
 
 
 def control_rows(results: Results) -> list[dict[str, Any]]:
@@ -367,11 +268,6 @@ def _example(fault: dict[str, Any]) -> dict[str, str]:
     if not pd.isna(fault["row"]):
         where.append(f"row {fault['row']}" if str(fault["row"]).isdigit() else str(fault["row"]))
     return {"where": ", ".join(w for w in where if w), "message": _text(fault["message"])}
-
-
-def _of_detectors(results: Results) -> pd.DataFrame:
-    detectors = results.models_table.loc[results.models_table["role"] == "detector", "model"]
-    return results.species_table[results.species_table["model"].isin(detectors)]
 
 
 def _text(value: Any, missing: str = MISSING) -> str:

@@ -4,12 +4,9 @@ A table between stages is Parquet; a table for people is CSV (UTF-8, comma, head
 write it, TSV. Every writer is atomic (a file appears whole or not at all) and deterministic.
 """
 
+from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES, CURVES
 from podura.tables.catalogue import (
-    BENCHMARK_FOLDS,
-    BENCHMARK_MODELS,
-    BENCHMARK_SPECIES,
     BOX_COLUMNS,
-    CURVES,
     DETECTIONS,
     HISTORY,
     IMAGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
@@ -257,126 +258,6 @@ MATCHES = Table(
             )
             for percent in IOU_PERCENTS
         ),
-    ),
-)
-
-BENCHMARK_SPECIES = Table(
-    "benchmark_species",
-    "one row a model × seed × species",
-    (
-        Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
-        Column("species", "string", "species code"),
-        Column("n_slides", "integer", "test slides with this species"),
-        Column("n_truth", "integer", "test specimens (ignored ones aside)"),
-        Column("n_detections", "integer", "test detections of this species above the floor"),
-        Column("ap50", "number", "average precision at IoU 0.5, COCO's 101 points"),
-        Column("ap50_95", "number", "average precision, mean over IoU 0.50:0.95, COCO's 101 points"),
-        Column("ap50_voc", "number", "average precision at IoU 0.5, all points (VOC 2010)"),
-        Column("ap50_low", "number", "lower end of the interval of ap50 over slides"),
-        Column("ap50_high", "number", "upper end of the interval of ap50 over slides"),
-        Column(
-            "threshold",
-            "number",
-            "score threshold; missing where none reaches the target precision; with folds the middle one of "
-            "the folds, each of which is used on its own test slides",
-        ),
-        Column(
-            "threshold_status",
-            "string",
-            "not_certified: the plain empirical threshold from calibration slides, without a guarantee",
-        ),
-        Column("calibration_n", "integer", "calibration detections at or above the threshold"),
-        Column("calibration_errors", "integer", "those of them that are wrong"),
-        Column(
-            "precision_lower",
-            "number",
-            "exact one-sided lower bound of the calibration precision (Clopper-Pearson), which takes "
-            "no account of slides or of how the threshold was chosen",
-        ),
-        Column("test_precision", "number", "precision on test at the threshold"),
-        Column("test_precision_low", "number", "lower end of its interval over slides"),
-        Column("test_precision_high", "number", "upper end of its interval over slides"),
-        Column("test_recall", "number", "recall on test at the threshold"),
-        Column("test_recall_low", "number", "lower end of its interval over slides"),
-        Column("test_recall_high", "number", "upper end of its interval over slides"),
-    ),
-)
-
-BENCHMARK_FOLDS = Table(
-    "benchmark_folds",
-    "one row a model × seed × fold × species: the test slides of one fold",
-    (
-        Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
-        Column("fold", "integer", "fold, 0 where there are no folds"),
-        Column("species", "string", "species code"),
-        Column("n_slides", "integer", "test slides of the fold with this species"),
-        Column("n_truth", "integer", "test specimens (ignored ones aside)"),
-        Column("n_detections", "integer", "test detections of this species above the floor"),
-        Column("ap50", "number", "average precision at IoU 0.5 on the fold's test slides"),
-        Column("ap50_95", "number", "average precision, mean over IoU 0.50:0.95"),
-        Column("threshold", "number", "score threshold; missing where none reaches the target precision"),
-        Column("threshold_status", "string", "as in species.csv"),
-        Column("calibration_n", "integer", "calibration detections at or above the threshold"),
-        Column("calibration_errors", "integer", "those of them that are wrong"),
-        Column("test_n", "integer", "test detections at or above the threshold"),
-        Column("test_errors", "integer", "those of them that are wrong"),
-        Column("test_precision", "number", "precision on the fold's test slides at the threshold"),
-        Column("test_recall", "number", "recall on the fold's test slides at the threshold"),
-    ),
-)
-
-BENCHMARK_MODELS = Table(
-    "benchmark_models",
-    "one row a model, all seeds together",
-    (
-        Column("model", "string", "model, as in models.yaml"),
-        Column("label", "string", "name for figures and tables"),
-        Column("role", "string", "detector or control"),
-        Column("rank", "integer", "rank by map50_95 among detectors; missing for controls"),
-        Column("chance_best", "number", "chance to be the best detector, from resamples of slides and seeds"),
-        Column("n_seeds", "integer", "seeds run; 1 where the runs of all seeds are fused"),
-        Column("n_species", "integer", "species with truth on test, over which the mean is taken"),
-        Column("map50", "number", "mAP at IoU 0.5: mean over species, then over seeds"),
-        Column("map50_low", "number", "lower end of its interval over slides and seeds"),
-        Column("map50_high", "number", "upper end of its interval over slides and seeds"),
-        Column("map50_seed_min", "number", "lowest mAP at IoU 0.5 of a seed"),
-        Column("map50_seed_max", "number", "highest mAP at IoU 0.5 of a seed"),
-        Column("map50_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
-        Column("map50_95", "number", "mAP at IoU 0.50:0.95"),
-        Column("map50_95_low", "number", "lower end of its interval over slides and seeds"),
-        Column("map50_95_high", "number", "upper end of its interval over slides and seeds"),
-        Column("map50_95_seed_sd", "number", "standard deviation over seeds; missing for one seed"),
-        Column(
-            "parameters",
-            "integer",
-            "trainable and fixed parameters, of an ensemble those of all runs that it fuses; missing for "
-            "controls",
-        ),
-        Column("framework", "string", "adapter of the model; ensemble for one that fuses others"),
-        Column("licence", "string", "licence of the model's code, of an ensemble those of its members"),
-        Column(
-            "training_seconds",
-            "number",
-            "mean time of training a seed, of an ensemble of all that it fuses together",
-            "s",
-        ),
-        Column("detection_seconds", "number", "mean time to detect in one test image", "s"),
-        Column("peak_memory_mb", "number", "highest peak memory in training", "MB"),
-    ),
-)
-
-CURVES = Table(
-    "curves",
-    "precision-recall curves on test, one row a point",
-    (
-        Column("model", "string", "model, as in models.yaml"),
-        Column("seed", "integer", "seed of the run; 0 where it fuses the runs of all seeds"),
-        Column("species", "string", "species code"),
-        Column("recall", "number", "recall of the detections at or above the score"),
-        Column("precision", "number", "their precision"),
-        Column("score", "number", "score"),
     ),
 )
 
