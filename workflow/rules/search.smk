@@ -11,6 +11,7 @@ rule search:
         validation_images="<results>/<parts>/validation/images.csv",
         # It only permits: when it is written anew, nothing has to be searched again.
         leakage=ancient("<results>/dataset/leakage_checked.json"),
+        pretrained=ancient(published_weights),
     output:
         best="<results>/models/{model}/<search>/best.json",
         trials="<results>/models/{model}/<search>/trials.csv",
@@ -46,7 +47,7 @@ rule search:
         "--fold {params.fold} --code {params.code} --output $(dirname {output.best:q}) --log {log:q} "
         "-- {params.train:q} --fold {params.fold} "
         "--species {params.species:q} --training {params.training:q} "
-        "--config {params.config:q} "
+        "--config {params.config:q} --pretrained {input.pretrained:q} "
         "--evaluation {params.evaluation:q} --code {params.training_code} "
         "--train-truth {input.train_truth:q} --train-images {input.train_images:q} "
         "--validation-truth {input.validation_truth:q} "

@@ -183,7 +183,7 @@ def _type_sentence(value: Any, types: tuple[str, ...]) -> str:
             return f"{shown(value)} is text here, not a number: write {number} without quotes."
         if "array" in types:
             return f"{shown(value)} is not a list: write [{value}]."
-    elif "string" in types and not isinstance(value, Mapping | list):
+    elif "string" in types and "integer" not in types and not isinstance(value, Mapping | list):
         return f"YAML does not read {shown(value)} as text: put it in quotes."
     kinds = {
         "integer": "a whole number",
