@@ -39,8 +39,12 @@ class SeesSquares(Detector):
 
     def __init__(self, most: int | None = None) -> None:
         super().__init__(["A"])
-        self.most_detections = most
+        self.most = most
         self.shapes: list[tuple[int, ...]] = []
+
+    @property
+    def most_detections(self) -> int | None:
+        return self.most
 
     def loss(self, batch):
         raise NotImplementedError

@@ -208,7 +208,7 @@ def _detected(detector: Detector, resized: Sequence[Pixels], terms: Terms) -> li
 
 def _cap(detector: Detector, terms: Terms) -> int:
     # Some architectures have a limit of their own, below that of the study.
-    own = getattr(detector, "most_detections", None)
+    own = detector.most_detections
     return terms.max_detections if own is None else min(terms.max_detections, own)
 
 
