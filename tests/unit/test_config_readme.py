@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from podura.annotations.kinds import KINDS
+from podura.configuration.pretrained import WEIGHT_SOURCES, read_weight_sources
 from podura.configuration.structure import allowed, load_schema, with_defaults
 from podura.tables import IMAGES, PUBLIC_TABLES, SPECIES, Table
 
@@ -114,9 +115,18 @@ def test_every_architecture_is_documented() -> None:
         if adapter:
             listed[adapter] = rule["then"]["properties"]["architecture"]["enum"]
     assert sorted(listed) == sorted(schema["properties"]["adapter"]["enum"])
-    documented = rows(section("`models.yaml`", "##"), "| adapter | architecture | ImageNet weights |")
-    pairs = [(adapter.strip("`"), architecture.strip("`")) for adapter, architecture, _ in documented]
-    assert pairs == [(adapter, name) for adapter, names in listed.items() for name in names]
+    sources = read_weight_sources(WEIGHT_SOURCES, load_schema(ROOT / "workflow" / "schemas", "weights"))
+    documented = rows(section("`models.yaml`", "##"), "| adapter | architectures | published weights |")
+    told = [
+        (adapter.strip("`"), name.strip("`"), kinds)
+        for adapter, names, kinds in documented
+        for name in names.split(", ")
+    ]
+    assert told == [
+        (adapter, name, ", ".join(sources.kinds(adapter, name)) or "none")
+        for adapter, names in listed.items()
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize("table", PUBLIC_TABLES, ids=lambda table: table.name)
