@@ -267,6 +267,21 @@ def test_a_folder_serves_as_a_mirror_without_a_network(
     assert server.asked == []
 
 
+def test_weights_never_lie_there_without_what_is_known_of_them(
+    settings: WeightSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("podura.detectors.pretrained.write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bring(FILE, settings, patience=QUICK)
+    assert not FILE.kept_in(settings.folder).exists()
+    kept = bring(FILE, settings, patience=QUICK)
+    assert json.loads(kept.with_suffix(".json").read_text())["published_sha256"] == DIGEST
+
+
 def test_what_cannot_be_had_says_what_to_bring_from_where_to_where(
     server: Server, settings: WeightSettings
 ) -> None:

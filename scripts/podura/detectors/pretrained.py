@@ -54,12 +54,13 @@ def bring(file: PretrainedFile, settings: WeightSettings, *, patience: Patience 
         with _publishers_file(file, settings, patience) as (path, source):
             digest = _checked_digest(file, path, settings.folder, source)
             tensors = _tensors(file, path)
-            if file.format == "safetensors":
-                with whole_file(kept) as temporary:
+            # The weights appear last: what lies there without its JSON was put there by hand.
+            with whole_file(kept) as temporary:
+                if file.format == "safetensors":
                     shutil.copyfile(path, temporary)
-            else:
-                save_tensors(tensors, kept)
-        _write_facts(file, kept, settings.folder, digest, source, len(tensors))
+                else:
+                    save_tensors(tensors, temporary)
+                _write_facts(file, temporary, settings.folder, digest, source, len(tensors))
         log.info("%s: %d tensors from %s", kept, len(tensors), source)
         return kept
 
@@ -179,11 +180,10 @@ def _check_kept(file: PretrainedFile, kept: Path, folder: Path) -> None:
 
 
 def _write_facts(
-    file: PretrainedFile, kept: Path, folder: Path, published: str | None, source: str, tensors: int
+    file: PretrainedFile, weights: Path, folder: Path, published: str | None, source: str, tensors: int
 ) -> None:
     if published is not None and _recorded_digest(file, folder) is None:
         write_text(f"{published}  {file.published_name}\n", _record_file(file, folder))
-    # Last of all: a file of weights without it was not brought to its end, or put there by hand.
     write_json(
         {
             "name": file.name,
@@ -191,12 +191,12 @@ def _write_facts(
             "source": source,
             "published_sha256": published,
             "known_before": file.sha256 is not None,
-            "weights_sha256": file_digest(kept),
+            "weights_sha256": file_digest(weights),
             "tensors": tensors,
             "licence": file.licence,
             "fetched": datetime.now(UTC).date().isoformat(),
         },
-        facts_file(kept),
+        facts_file(file.kept_in(folder)),
     )
 
 
