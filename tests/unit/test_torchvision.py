@@ -280,6 +280,27 @@ class TestLosses:
         assert losses[0] == losses[1]
 
     @pytest.mark.parametrize("architecture", ["fasterrcnn_lite0", "retinanet_lite0", SSDS[1]])
+    def test_anchors_and_losses_stay_precise_where_the_network_runs_in_shorter_numbers(
+        self, architecture: str
+    ) -> None:
+        detector, seen = detector_of(architecture).eval(), []
+        model = detector.model
+        generator = model.rpn.anchor_generator if hasattr(model, "rpn") else model.anchor_generator
+        generator.register_forward_hook(lambda _module, _inputs, anchors: seen.append(anchors[0]))
+        batch = batch_of([torch.tensor([[410.0, 21, 460, 60]])], (64, 480))
+        for module in detector.modules():
+            module.training = not isinstance(module, nn.BatchNorm2d)
+        losses = []
+        for enabled in (False, True):
+            seed_torch(1)
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                losses.append(detector.loss(batch))
+        assert torch.equal(*seen)
+        assert all(part.dtype == torch.float32 for part in losses[1].values())
+        for name, part in losses[0].items():
+            assert torch.allclose(part, losses[1][name], rtol=0.1, atol=0.02), name
+
+    @pytest.mark.parametrize("architecture", ["fasterrcnn_lite0", "retinanet_lite0", SSDS[1]])
     def test_an_image_of_1500_boxes_is_learnt_from(self, architecture: str) -> None:
         corner = torch.rand(1500, 2, generator=torch.Generator().manual_seed(2)) * 300
         boxes = torch.cat([corner, corner + 12], dim=1)

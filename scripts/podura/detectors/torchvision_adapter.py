@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.image_list import ImageList
 
 from podura.detectors import torchvision_families as families
@@ -56,6 +57,34 @@ class _AsGiven(nn.Module):
         return result
 
 
+def _in_float32(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return output.float()
+    if isinstance(output, dict):
+        return {name: values.float() for name, values in output.items()}
+    return type(output)(_in_float32(_module, _inputs, part) for part in output)
+
+
+def _shapes_in_float32(_module: nn.Module, inputs: tuple[Any, list[Tensor]]) -> tuple[Any, list[Tensor]]:
+    images, maps = inputs
+    one = torch.ones((), device=maps[0].device)
+    return images, [one.expand(values.shape) for values in maps]
+
+
+def keep_places_precise(model: Any) -> None:
+    """Keep anchors, boxes and losses in float32 where the network runs in shorter numbers (autocast).
+
+    torchvision makes anchors in the numbers of the feature maps: beyond 256 pixels those of bfloat16 are
+    off by a pixel and more.
+    """
+    for module in model.modules():
+        if isinstance(module, AnchorGenerator | DefaultBoxGenerator):
+            module.register_forward_pre_hook(_shapes_in_float32)
+    two_stages = hasattr(model, "roi_heads")
+    for head in (model.rpn.head, model.roi_heads.box_predictor) if two_stages else (model.head,):
+        head.register_forward_hook(_in_float32)
+
+
 class TorchvisionDetector(Detector):
     """A detector of torchvision.
 
@@ -81,6 +110,7 @@ class TorchvisionDetector(Detector):
         super().__init__(species)
         model: Any = build(len(self.species))
         model.transform = _AsGiven(model.transform.image_mean, model.transform.image_std)
+        keep_places_precise(model)
         self.model, self.pretraining = model, pretraining
         if pretraining.held:
             self.register_buffer("backbone_held", torch.tensor(False))

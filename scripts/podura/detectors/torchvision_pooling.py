@@ -26,7 +26,10 @@ class GatheringRoIAlign(MultiScaleRoIAlign):
             super().forward(x, boxes, image_shapes)  # finds them and the rule of levels
         table = torch.cat([values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]) for values in maps])
         rows, weights = self._rows(maps, boxes, self.scales)
-        pooled = functional.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
+        # As torchvision's does under autocast: sums in float32, results in the numbers of the maps.
+        pooled = functional.embedding_bag(
+            rows, table.to(weights.dtype), per_sample_weights=weights, mode="sum"
+        ).to(table.dtype)
         return pooled.view(-1, *self.output_size, table.shape[1]).permute(0, 3, 1, 2)
 
     def _rows(self, maps: list[Tensor], boxes: list[Tensor], scales: list[float]) -> tuple[Tensor, Tensor]:
