@@ -24,6 +24,7 @@ MODEL = {
     "adapter": "ultralytics",
     "architecture": "yolov5n",
     "image_size": 64,
+    "tiling": None,
     "weights": "none",
     "epochs": 2,
     "batch_size": 2,
@@ -101,6 +102,7 @@ def trained(train, tmp_path, monkeypatch):
                 config=config,
                 output=tmp_path / "model",
                 pretrained=[],
+                search=[],
                 **{
                     f"{name}_{what}": tmp_path / name / file
                     for name in ("train", "validation")
