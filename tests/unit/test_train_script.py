@@ -24,6 +24,7 @@ MODEL = {
     "adapter": "ultralytics",
     "architecture": "yolov5n",
     "image_size": 64,
+    "tiling": None,
     "weights": "none",
     "epochs": 2,
     "batch_size": 2,
@@ -84,11 +85,9 @@ def trained(train, tmp_path, monkeypatch):
         ]
         PART_IMAGES.write_csv(rows, folder / "images.csv")
 
-    def run(
-        *, images=6, judged=2, judged_boxes=True, species=("DARK", "LIGHT"), workers=0, training=(), **model
-    ):
+    def run(*, images=6, judged=2, truth=True, species=("DARK", "LIGHT"), workers=0, training=(), **model):
         part("train", images)
-        part("validation", judged, judged_boxes)
+        part("validation", judged, truth)
         config = tmp_path / "config.yaml"
         config.write_text(f"training: {{checkpoint_seconds: 60, workers: {workers}}}")
         train.main(
@@ -103,6 +102,7 @@ def trained(train, tmp_path, monkeypatch):
                 config=config,
                 output=tmp_path / "model",
                 pretrained=[],
+                search=[],
                 **{
                     f"{name}_{what}": tmp_path / name / file
                     for name in ("train", "validation")
