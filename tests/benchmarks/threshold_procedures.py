@@ -98,11 +98,10 @@ def mapie(validation: Draws, calibration: Draws) -> Floats | None:
         from mapie.risk_control import BinaryClassificationController
     except ImportError:
         return None
-    order = np.argsort(calibration.repeat, kind="stable")
-    ends = np.searchsorted(calibration.repeat[order], np.arange(calibration.repeats + 1))
+    ends = np.searchsorted(calibration.repeat, np.arange(calibration.repeats + 1))
     found = np.full(calibration.repeats, np.nan)
     for repeat in range(calibration.repeats):
-        mine = order[ends[repeat] : ends[repeat + 1]]
+        mine = slice(ends[repeat], ends[repeat + 1])
         controller = BinaryClassificationController(
             lambda scores: np.column_stack([1 - scores, scores]),
             risk="precision",
@@ -120,8 +119,7 @@ def mapie(validation: Draws, calibration: Draws) -> Floats | None:
 
 def _lowest(part: Draws, reached: Callable[[Floats, Floats], Booleans]) -> Floats:
     """The lowest score of each repeat whose detections at or above it fulfil the condition."""
-    order = np.lexsort((-part.score, part.repeat))
-    repeat, score, right = part.repeat[order], part.score[order], part.right[order]
+    repeat, score, right = part.repeat, part.score, part.right
     first = np.searchsorted(repeat, np.arange(part.repeats))
     before = np.concatenate([[0], np.cumsum(right)])[first]
     rights = np.cumsum(right) - before[repeat]

@@ -356,7 +356,7 @@ def test_a_good_detector_is_certified_and_the_naive_threshold_breaks_the_promise
     parts = draw(setting, 30, 400, generator), draw(setting, 40, 400, generator)
     ours, common = certified(*parts), naive(*parts)
     given = ~np.isnan(ours)
-    # 0.89 and 0.50 in 2,000 studies (docs/certification.md), with four standard errors.
+    # 0.89 and 0.50 in 2,000 studies (resources/certification), with four standard errors.
     assert given.mean() > 0.89 - 4 * 0.016
     assert (population.precision(ours[given]) < 0.95).sum() <= 33
     assert (population.precision(common) < 0.95).mean() > 0.4
