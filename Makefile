@@ -34,6 +34,7 @@ test-slow: $(INSTALLED)
 # Every detector of config/models.yaml, in under half an hour on two cores.
 test-models: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m models -n 2 tests/models
+
 # Whether certified thresholds keep their promise, on drawn studies: writes resources/certification.
 simulation: $(INSTALLED)
 	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/certification.py

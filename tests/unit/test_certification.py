@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -362,3 +363,13 @@ def test_a_good_detector_is_certified_and_the_naive_threshold_breaks_the_promise
     assert (population.precision(common) < 0.95).mean() > 0.4
     kept = np.where(given, population.kept(np.where(given, ours, 1.0)), 0.0).mean()
     assert kept > 0.6
+
+
+def test_the_page_shows_the_study_s_table_and_the_promise_is_kept_in_it() -> None:
+    study = pd.read_csv(PAGE.parent / "study.csv")
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page, markdown(study)) == page
+    ours = study[study["procedure"].isin(["Podura", "pooled"]) & (study["group"] != "beyond")]
+    assert (ours["repeats"] == 2000).all()
+    assert (ours["violations_upper"] <= LIMIT).all()
+    assert (PAGE.parent / "study.svg").stat().st_size < 400_000

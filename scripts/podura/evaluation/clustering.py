@@ -2,7 +2,7 @@
 
 A slide with odd stain or much debris makes errors on many of its animals at once, so 50 detections on
 one slide tell less than 50 on 50 slides. The share of variance that is lost is the design effect (Kish
-1965; Korn & Graubard 1998, doi:10.2307/2533905), and n detections count as n / design effect.
+1965; Korn & Graubard 1998, Survey Methodology 24, 193), and n detections count as n / design effect.
 
 Estimated from the accepted detections alone, as Korn and Graubard do, it fails where it matters: a
 sample that happens to show few errors shows little clustering as well, and both flatter the threshold.
