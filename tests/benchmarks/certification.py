@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from podura.evaluation.certification import MARGIN, MARGIN_POOLED
 from simulated_folds import SHARES, draw_folds
 from simulated_studies import Population, Setting, draw, least_favourable
 
@@ -142,8 +143,8 @@ def judged_folds(setting: Setting, repeats: int) -> list[dict[str, Any]]:
     alone = [draw(setting, max(2, round(share * others)), repeats, generator) for share in SHARES[1:]]
     return [
         {"setting": setting.name, "procedure": name, "repeats": repeats}
-        | outcome(population, certified(*of_parts))
-        for name, of_parts in (("pooled", parts), ("one fold", alone))
+        | outcome(population, certified(*of_parts, margin))
+        for name, of_parts, margin in (("pooled", parts, MARGIN_POOLED), ("one fold", alone, MARGIN))
     ]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, stdtrit
 
-from podura.evaluation.certification import fallback, starting_weights
+from podura.evaluation.certification import MARGIN, fallback, starting_weights
 from podura.evaluation.clustering import Counts, design_effect, slide_effect
 from podura.evaluation.precision_tests import p_values
 from simulated_studies import Draws
@@ -28,11 +28,11 @@ STARTS = (0.2, 0.45, 0.7)
 SEVEN = (0.1, 0.25, 0.4, 0.5, 0.65, 0.8, 0.95)
 
 
-def certified(validation: Draws, calibration: Draws) -> Floats:
+def certified(validation: Draws, calibration: Draws, margin: float = MARGIN) -> Floats:
     """Podura's procedure: the library's own functions (a test compares it with ``certify``)."""
     thresholds = validation.kept_quantiles(validation.right, CANDIDATES)
     seen, tested = validation.counts(thresholds), calibration.counts(thresholds)
-    deff = design_effect(tested, slide_effect([tested, seen]), TARGET)
+    deff = design_effect(tested, slide_effect([tested, seen], margin), TARGET)
     p = p_values(tested.n, tested.wrong, deff, TARGET)
     return _last(fallback(p, starting_weights(seen, TARGET), DELTA), thresholds)
 

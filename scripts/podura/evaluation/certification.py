@@ -46,6 +46,9 @@ from podura.evaluation.ranking import Ranking, iou_index
 CERTIFIED, NEEDS_MORE, FAILED = "certified", "needs_more", "failed"
 #: Where validation proposes no start: shares of the detections kept, and that of δ which each gets.
 PLAIN_STARTS = (0.2, 0.45, 0.7)
+#: By how many standard errors the difference between slides is taken for larger than estimated. With folds
+#: pooled, models are trained on others' calibration slides, and a slide counts as often as it is one.
+MARGIN, MARGIN_POOLED = 1.0, 2.0
 # Candidates over which prospects are averaged. A single lucky validation slide makes no start.
 _SMOOTHED = 5
 
@@ -115,7 +118,7 @@ def certify(validation: Ranking, calibration: Ranking, settings: CertificateSett
     if not len(candidates):
         return _without_candidates(settings)
     weights = starting_weights(seen, settings.target_precision) if proposed else plain_weights(candidates)
-    effect = slide_effect([tested, seen])
+    effect = slide_effect([tested, seen], MARGIN_POOLED if settings.pooled else MARGIN)
     deff = design_effect(tested, effect, settings.target_precision)
     p = p_values(tested.n, tested.wrong, deff, settings.target_precision)
     passed = fallback(p, weights, settings.level)
@@ -133,7 +136,7 @@ def certify(validation: Ranking, calibration: Ranking, settings: CertificateSett
         deff=float(deff[shown]) if n and np.isfinite(deff[shown]) else None,
         precision_lower=precision_lower(n, errors, deff[shown], settings.level) if n else None,
         p_value=float(p[shown]) if n else None,
-        needs=needed(tested, seen, weights > 0, settings.target_precision, settings.level)
+        needs=needed(tested, effect, weights > 0, settings.target_precision, settings.level)
         if status == NEEDS_MORE
         else None,
         evidence={
