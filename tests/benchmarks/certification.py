@@ -246,7 +246,7 @@ def figure(table: pd.DataFrame, path: Path) -> None:
         crossing = mine[mine["group"] == "crossing"]
         right.scatter(crossing["kept"], crossing["setting"].map(place), **options)
     left.axvline(0.05, color="#666666", lw=0.9)
-    left.set(xscale="log", xlabel="share of studies whose threshold is truly below 95 % (line: promised 5 %)")
+    left.set(xscale="log", xlabel="share of studies truly below 95 % (line: 5 %)")
     left.set_yticks([place[label] for label in labels], labels)
     right.set(xlim=(-0.02, 1.02), xlabel="share of all right detections kept")
     for axis in (left, right):
