@@ -10,7 +10,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo test lint format starter lock test-slow test-models benchmarks clean-demo
+.PHONY: install demo test lint format starter lock simulation test-slow test-models benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -34,6 +34,10 @@ test-slow: $(INSTALLED)
 # Every detector of config/models.yaml, in under half an hour on two cores.
 test-models: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m models -n 2 tests/models
+
+# Whether certified thresholds keep their promise, on drawn studies: writes resources/certification.
+simulation: $(INSTALLED)
+	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/certification.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
-_RANKS, _SLIDES = 2000, 4000
+_RANKS, _SLIDES = 1000, 2000
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,10 @@ class Population:
 
 @dataclass(frozen=True)
 class Draws:
-    """One part of many studies: flat arrays of detections; slides are numbered through all repeats.
+    """One part of many studies: flat arrays of detections, by repeat and falling score.
 
-    truths (repeats, slides): specimens of each slide, found ones and others.
+    Slides are numbered through all repeats. truths (repeats, slides): specimens of each slide, found or
+    not.
     """
 
     repeats: int
@@ -176,7 +177,6 @@ class Draws:
     def ranking(self, repeat: int) -> Ranking:
         """One study's part as the evaluator sees it; alike at every IoU."""
         mine = np.flatnonzero(self.repeat == repeat)
-        mine = mine[np.argsort(-self.score[mine], kind="stable")]
         names = np.array([f"slide-{number:03d}" for number in range(self.slides)], dtype=object)
         right = np.tile(self.right[mine], (len(IOU_PERCENTS), 1))
         return Ranking(
@@ -189,9 +189,8 @@ class Draws:
 
     def kept_quantiles(self, kept: Booleans, number: int) -> Floats:
         """``certification.kept_quantiles`` of the chosen detections of every repeat; inf where none is."""
-        repeat, score = self.repeat[kept], self.score[kept]
-        falling = score[np.lexsort((-score, repeat))]
-        n = np.bincount(repeat, minlength=self.repeats)
+        falling = self.score[kept]
+        n = np.bincount(self.repeat[kept], minlength=self.repeats)
         places = -(-np.arange(1, number + 1) * n[:, None] // number) - 1 + (np.cumsum(n) - n)[:, None]
         inside = np.clip(places, 0, max(len(falling) - 1, 0))
         return np.where(n[:, None] > 0, falling[inside] if len(falling) else np.inf, np.inf)
@@ -216,7 +215,9 @@ def draw(setting: Setting, slides: int, repeats: int, generator: Generator) -> D
         right = generator.random(len(slide)) < setting.probability(rank, effect[slide])
     found = np.bincount(slide[right], minlength=repeats * slides)
     truths = (found + generator.poisson(setting.missed * size)).reshape(repeats, slides)
-    return Draws(repeats, slides, slide, setting.scores(rank), right, truths)
+    score = setting.scores(rank)
+    order = np.argsort(slide // slides - score, kind="stable")
+    return Draws(repeats, slides, slide[order], score[order], right[order], truths)
 
 
 def least_favourable(setting: Setting, precision: float = 0.9495) -> Setting:

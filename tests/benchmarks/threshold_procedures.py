@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, stdtrit
 
-from podura.evaluation.certification import fallback, starting_weights
+from podura.evaluation.certification import MARGIN, fallback, starting_weights
 from podura.evaluation.clustering import Counts, design_effect, slide_effect
 from podura.evaluation.precision_tests import p_values
 from simulated_studies import Draws
@@ -28,11 +28,11 @@ STARTS = (0.2, 0.45, 0.7)
 SEVEN = (0.1, 0.25, 0.4, 0.5, 0.65, 0.8, 0.95)
 
 
-def certified(validation: Draws, calibration: Draws) -> Floats:
+def certified(validation: Draws, calibration: Draws, margin: float = MARGIN) -> Floats:
     """Podura's procedure: the library's own functions (a test compares it with ``certify``)."""
     thresholds = validation.kept_quantiles(validation.right, CANDIDATES)
     seen, tested = validation.counts(thresholds), calibration.counts(thresholds)
-    deff = design_effect(tested, slide_effect([tested, seen]), TARGET)
+    deff = design_effect(tested, slide_effect([tested, seen], margin), TARGET)
     p = p_values(tested.n, tested.wrong, deff, TARGET)
     return _last(fallback(p, starting_weights(seen, TARGET), DELTA), thresholds)
 
@@ -98,11 +98,10 @@ def mapie(validation: Draws, calibration: Draws) -> Floats | None:
         from mapie.risk_control import BinaryClassificationController
     except ImportError:
         return None
-    order = np.argsort(calibration.repeat, kind="stable")
-    ends = np.searchsorted(calibration.repeat[order], np.arange(calibration.repeats + 1))
+    ends = np.searchsorted(calibration.repeat, np.arange(calibration.repeats + 1))
     found = np.full(calibration.repeats, np.nan)
     for repeat in range(calibration.repeats):
-        mine = order[ends[repeat] : ends[repeat + 1]]
+        mine = slice(ends[repeat], ends[repeat + 1])
         controller = BinaryClassificationController(
             lambda scores: np.column_stack([1 - scores, scores]),
             risk="precision",
@@ -120,8 +119,7 @@ def mapie(validation: Draws, calibration: Draws) -> Floats | None:
 
 def _lowest(part: Draws, reached: Callable[[Floats, Floats], Booleans]) -> Floats:
     """The lowest score of each repeat whose detections at or above it fulfil the condition."""
-    order = np.lexsort((-part.score, part.repeat))
-    repeat, score, right = part.repeat[order], part.score[order], part.right[order]
+    repeat, score, right = part.repeat, part.score, part.right
     first = np.searchsorted(repeat, np.arange(part.repeats))
     before = np.concatenate([[0], np.cumsum(right)])[first]
     rights = np.cumsum(right) - before[repeat]

@@ -539,3 +539,30 @@ def test_the_table_of_folds_has_a_row_a_model_seed_fold_and_species(benchmark, f
     merged = plain.merge(benchmark["species"], on=["model", "seed", "species"], suffixes=("", "_all"))
     for name in ("ap50", "threshold", "test_precision", "test_recall"):
         pd.testing.assert_series_equal(merged[name], merged[f"{name}_all"], check_names=False)
+
+
+def test_one_certificate_for_all_folds_counts_every_slide_once(folds) -> None:
+    # Each slide is a calibration slide of two folds; validation slides of fold 1 are calibration's elsewhere.
+    first, second = matched(*study(51, 600)), matched(*fold_study(9, 52))
+    shared = [
+        FoldMatches(1, second, first, folds[0].test),
+        FoldMatches(2, matched(*fold_study(8, 53)), first, folds[1].test),
+        FoldMatches(3, matched(*fold_study(7, 54)), second, folds[2].test),
+    ]
+    score = folds_score(shared, pooled=True)
+    assert score["threshold_status"] == "certified"
+    assert {row["threshold"] for row in score["folds"]} == {score["threshold"]}
+    alone = ranking(first, A).scores >= score["threshold"]
+    counted = (ranking(first, A).right[0] | ranking(first, A).wrong[0]) & alone
+    other = ranking(second, A)
+    of_other = (other.right[0] | other.wrong[0]) & (other.scores >= score["threshold"])
+    assert score["calibration_n"] == 2 * counted.sum() + of_other.sum()
+    assert score["calibration_slides"] == 20
+    # Twice the same detections on a slide are no more than once.
+    assert score["deff"] > 1.5
+    proposed = {c["threshold"] for c in score["threshold_evidence"]["certificates"][0]["candidates"]}
+    assert proposed <= {*ranking(shared[1].validation, A).scores, *ranking(shared[2].validation, A).scores}
+    evidence = score["threshold_evidence"]["certificates"]
+    assert all(one["pooled_over_folds"] for one in evidence)
+    apart = folds_score(shared)
+    assert len({row["calibration_n"] for row in apart["folds"]}) > 1

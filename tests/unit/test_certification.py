@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ from podura.tables import IOU_PERCENTS
 from simulated_studies import Population, Setting, draw, least_favourable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from certification import LIMIT, PAGE, markdown, with_table
 from threshold_procedures import certified, naive
 
 SETTINGS = CertificateSettings(iou_percent=50, target_precision=0.95)
@@ -356,9 +358,19 @@ def test_a_good_detector_is_certified_and_the_naive_threshold_breaks_the_promise
     parts = draw(setting, 30, 400, generator), draw(setting, 40, 400, generator)
     ours, common = certified(*parts), naive(*parts)
     given = ~np.isnan(ours)
-    # 0.89 and 0.50 in 2,000 studies (docs/certification.md), with four standard errors.
+    # 0.89 and 0.50 in 2,000 studies (resources/certification), with four standard errors.
     assert given.mean() > 0.89 - 4 * 0.016
     assert (population.precision(ours[given]) < 0.95).sum() <= 33
     assert (population.precision(common) < 0.95).mean() > 0.4
     kept = np.where(given, population.kept(np.where(given, ours, 1.0)), 0.0).mean()
     assert kept > 0.6
+
+
+def test_the_page_shows_the_study_s_table_and_the_promise_is_kept_in_it() -> None:
+    study = pd.read_csv(PAGE.parent / "study.csv")
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page, markdown(study)) == page
+    ours = study[study["procedure"].isin(["Podura", "pooled"]) & (study["group"] != "beyond")]
+    assert (ours["repeats"] == 2000).all()
+    assert (ours["violations_upper"] <= LIMIT).all()
+    assert (PAGE.parent / "study.svg").stat().st_size < 400_000

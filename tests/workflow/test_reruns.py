@@ -80,7 +80,9 @@ def test_a_new_label_retrains_nothing(study):
     assert jobs["report"] == 1
 
 
-@pytest.mark.parametrize("module", ["thresholds.py", "average_precision.py", "matching.py"])
+@pytest.mark.parametrize(
+    "module", ["certification.py", "clustering.py", "average_precision.py", "matching.py"]
+)
 def test_changing_code_that_scoring_uses_scores_again_and_trains_nothing(study, module):
     append(study / "scripts/podura/evaluation" / module, "\nCHANGED = True\n")
     jobs = planned(study)
@@ -111,6 +113,14 @@ def test_changing_the_target_precision_scores_again_and_trains_nothing(study):
     append(study / TINY, "  target_precision: 0.9\n")
     jobs = planned(study)
     assert jobs["score"] == 16
+    assert "train" not in jobs
+
+
+def test_another_certificate_scores_again_and_trains_nothing(study):
+    append(study / TINY, "  certificate: {joint: true}\n")
+    jobs = planned(study)
+    assert jobs["score"] == 16
+    assert "match" not in jobs
     assert "train" not in jobs
 
 

@@ -139,6 +139,7 @@ def scoring_settings():
             "delta": STUDY.evaluation.certificate.delta,
             "n_joint": len(SPECIES) if STUDY.evaluation.certificate.joint else 1,
             "candidates": STUDY.evaluation.certificate.candidates,
+            "pooled": STUDY.evaluation.certificate.folds == "pooled",
         }
     )
 

@@ -108,6 +108,7 @@ def evaluation_settings(values: Mapping[str, Any]) -> EvaluationSettings:
             delta=float(values["certificate"]["delta"]),
             joint=values["certificate"]["joint"],
             candidates=values["certificate"]["candidates"],
+            folds=values["certificate"]["folds"],
         ),
         resamples=values["resamples"],
         confidence=float(values["confidence"]),

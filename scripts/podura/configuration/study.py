@@ -306,12 +306,14 @@ class CertificateSettings:
     """What the certificate of a threshold states.
 
     ``delta`` is the allowed chance of a wrong one: of each species by itself, or of all of them where
-    ``joint``. ``candidates`` is how many thresholds are tried.
+    ``joint``. ``candidates`` is how many thresholds are tried. ``folds`` is each or pooled: a certificate for
+    the model of each fold, or one for all of them.
     """
 
     delta: float
     joint: bool
     candidates: int
+    folds: str
 
 
 @dataclass(frozen=True)

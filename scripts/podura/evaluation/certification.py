@@ -18,7 +18,7 @@ doi:10.1214/24-AOAS1998):
 Where validation shows no right detection, it cannot propose a start: then the candidates keep 5, 10, …
 100 % of all detections, and three starts (20, 45, 70 %) share δ; what one has won passes to the next.
 
-Chosen by simulation (tests/benchmarks/certification.py, docs/certification.md) over three and more
+Chosen by simulation (tests/benchmarks/certification.py, resources/certification) over three and more
 starts that share δ, seven quantiles with Bonferroni, and the design effect of Korn & Graubard, which lets
 more than 5 % of certificates fail where slides differ much. What it rests on: the calibration slides are
 exchangeable with those on which the threshold is used, and there are slides of every kind among them: a
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,9 @@ from podura.evaluation.ranking import Ranking, iou_index
 CERTIFIED, NEEDS_MORE, FAILED = "certified", "needs_more", "failed"
 #: Where validation proposes no start: shares of the detections kept, and that of δ which each gets.
 PLAIN_STARTS = (0.2, 0.45, 0.7)
+#: By how many standard errors the difference between slides is taken for larger than estimated. With folds
+#: pooled, models are trained on others' calibration slides, and a slide counts as often as it is one.
+MARGIN, MARGIN_POOLED = 1.0, 2.0
 # Candidates over which prospects are averaged. A single lucky validation slide makes no start.
 _SMOOTHED = 5
 
@@ -60,6 +63,7 @@ class CertificateSettings:
     iou_percent: the overlap from which a detection is right. target_precision: what is certified. delta:
     the allowed chance of a wrong certificate. n_joint: over how many species it holds jointly (Bonferroni:
     each gets delta / n_joint), 1 for each species by itself. candidates: how many thresholds are tried.
+    pooled: with folds, one certificate for all of them (judging.judge).
     """
 
     iou_percent: int
@@ -67,6 +71,7 @@ class CertificateSettings:
     delta: float = 0.05
     n_joint: int = 1
     candidates: int = 20
+    pooled: bool = False
 
     @property
     def level(self) -> float:
@@ -113,7 +118,7 @@ def certify(validation: Ranking, calibration: Ranking, settings: CertificateSett
     if not len(candidates):
         return _without_candidates(settings)
     weights = starting_weights(seen, settings.target_precision) if proposed else plain_weights(candidates)
-    effect = slide_effect([tested, seen])
+    effect = slide_effect([tested, seen], MARGIN_POOLED if settings.pooled else MARGIN)
     deff = design_effect(tested, effect, settings.target_precision)
     p = p_values(tested.n, tested.wrong, deff, settings.target_precision)
     passed = fallback(p, weights, settings.level)
@@ -131,7 +136,7 @@ def certify(validation: Ranking, calibration: Ranking, settings: CertificateSett
         deff=float(deff[shown]) if n and np.isfinite(deff[shown]) else None,
         precision_lower=precision_lower(n, errors, deff[shown], settings.level) if n else None,
         p_value=float(p[shown]) if n else None,
-        needs=needed(tested, seen, weights > 0, settings.target_precision, settings.level)
+        needs=needed(tested, effect, weights > 0, settings.target_precision, settings.level)
         if status == NEEDS_MORE
         else None,
         evidence={
@@ -270,12 +275,5 @@ def _statement(settings: CertificateSettings) -> dict[str, Any]:
         "delta": settings.delta,
         "species_jointly": settings.n_joint,
         "level": settings.level,
+        "pooled_over_folds": settings.pooled,
     }
-
-
-def pooled_counts(parts: Sequence[Counts]) -> Counts:
-    """Counts of several parts that share no slide, as one."""
-    return Counts(
-        np.concatenate([part.accepted for part in parts], axis=-1),
-        np.concatenate([part.errors for part in parts], axis=-1),
-    )

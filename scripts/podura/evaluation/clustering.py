@@ -2,7 +2,7 @@
 
 A slide with odd stain or much debris makes errors on many of its animals at once, so 50 detections on
 one slide tell less than 50 on 50 slides. The share of variance that is lost is the design effect (Kish
-1965; Korn & Graubard 1998, doi:10.2307/2533905), and n detections count as n / design effect.
+1965; Korn & Graubard 1998, Survey Methodology 24, 193), and n detections count as n / design effect.
 
 Estimated from the accepted detections alone, as Korn and Graubard do, it fails where it matters: a
 sample that happens to show few errors shows little clustering as well, and both flatter the threshold.
@@ -54,8 +54,8 @@ class Counts:
         return np.count_nonzero(self.accepted, axis=-1)
 
 
-def slide_effect(parts: Sequence[Counts]) -> Floats:
-    """Variance between slides of the log odds of an error, (...), one standard error above its estimate.
+def slide_effect(parts: Sequence[Counts], standard_errors: float = 1.0) -> Floats:
+    """Variance between slides of the log odds of an error, (...), so many standard errors above its estimate.
 
     Detections are taken in the bands between candidates, each with its own error rate e. With a slide
     effect of variance s², errors i and j of one slide have, to first order, the covariance
@@ -67,7 +67,7 @@ def slide_effect(parts: Sequence[Counts]) -> Floats:
     moments = [_moments(part) for part in parts]
     excess, expected, slides = (sum(one) for one in zip(*moments, strict=True))
     effect = np.maximum(_ratio(excess, expected), 0.0)
-    return effect * (1 + np.sqrt(2 / np.maximum(slides - len(parts), 1)))
+    return effect * (1 + standard_errors * np.sqrt(2 / np.maximum(slides - len(parts), 1)))
 
 
 def _moments(part: Counts) -> tuple[Floats, Floats, Floats]:

@@ -17,7 +17,7 @@ from podura.evaluation.certification import (
     CertificateSettings,
     certify,
 )
-from podura.evaluation.ranking import Ranking, ranking
+from podura.evaluation.ranking import Ranking, joined, ranking, without_slides
 from podura.evaluation.thresholds import Accepted, accepted_at, empirical_threshold
 
 
@@ -86,22 +86,39 @@ class Judged:
         return {name: for_json(value) for name, value in fields.items()}
 
 
-def judge(fold: FoldMatches, species: str, settings: CertificateSettings) -> Judged:
-    """Find both thresholds of one species in one fold."""
-    validation, calibration, test = (
-        ranking(part, species) for part in (fold.validation, fold.calibration, fold.test)
-    )
-    return Judged(
-        fold=fold.fold,
-        pipeline=fold.pipeline,
-        calibration=calibration,
-        test=test,
-        certificate=certify(validation, calibration, settings),
-        empirical=empirical_threshold(
-            calibration, iou_percent=settings.iou_percent, target_precision=settings.target_precision
-        ),
-        iou_percent=settings.iou_percent,
-    )
+def judge(folds: Sequence[FoldMatches], species: str, settings: CertificateSettings) -> list[Judged]:
+    """Find both thresholds of one species in every fold.
+
+    Each fold's threshold is certified on its own calibration slides or, where ``settings.pooled``, one
+    threshold for all of them on the calibration slides of all folds together: then a slide counts once,
+    with what all models that have not been trained on it did there, and candidates come from the
+    validation slides that are calibration slides of no fold. That certificate is for the mean precision over
+    the folds' models, each detection counting alike; one of them may lie lower.
+    """
+    parts = [
+        tuple(ranking(part, species) for part in (fold.validation, fold.calibration, fold.test))
+        for fold in folds
+    ]
+    if settings.pooled and len(folds) > 1:
+        slides = {slide for fold in folds for slide in fold.calibration["slide"]}
+        validation = without_slides(joined([part[0] for part in parts]), slides)
+        certificates = [certify(validation, joined([part[1] for part in parts]), settings)] * len(folds)
+    else:
+        certificates = [certify(part[0], part[1], settings) for part in parts]
+    return [
+        Judged(
+            fold=fold.fold,
+            pipeline=fold.pipeline,
+            calibration=calibration,
+            test=test,
+            certificate=certificate,
+            empirical=empirical_threshold(
+                calibration, iou_percent=settings.iou_percent, target_precision=settings.target_precision
+            ),
+            iou_percent=settings.iou_percent,
+        )
+        for fold, (_, calibration, test), certificate in zip(folds, parts, certificates, strict=True)
+    ]
 
 
 def certificate_columns(judged: Sequence[Judged]) -> dict[str, Any]:
@@ -109,9 +126,11 @@ def certificate_columns(judged: Sequence[Judged]) -> dict[str, Any]:
 
     With folds: certified where every fold's threshold is, failed where every fold has failed, else
     needs_more; the middle threshold, the counts and needs of all folds, the lowest bound, the largest
-    design effect.
+    design effect. A certificate that all folds share is told as it is.
     """
     found = [one.certificate for one in judged]
+    if all(one is found[0] for one in found):
+        found = found[:1]
     states = {one.status for one in found}
     status = states.pop() if len(states) == 1 else NEEDS_MORE
     needs = [one.needs for one in found if one.needs]

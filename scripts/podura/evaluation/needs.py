@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from podura.evaluation.clustering import Counts, design_effect, slide_effect
+from podura.evaluation.clustering import Counts, design_effect
 from podura.evaluation.precision_tests import p_values
 
 # More slides than this nobody will label; "about" ends there.
@@ -26,10 +26,15 @@ class Needed:
 
 
 def needed(
-    calibration: Counts, validation: Counts, starts: NDArray[np.bool_], target: float, level: float
+    calibration: Counts,
+    effect: NDArray[np.float64],
+    starts: NDArray[np.bool_],
+    target: float,
+    level: float,
 ) -> Needed:
-    """What the candidate that was tested first still lacks; starts (candidates,): where tests begin.
+    """What the candidate that was tested first still lacks.
 
+    effect: ``clustering.slide_effect``; starts (candidates,): where tests begin.
     Further slides are taken to hold as many detections and errors as those at hand on average, and to vary
     as much. In simulated studies that got this many more, half to five in six then had a certificate. Where
     no start exceeds the target on the calibration slides, it is what the nearest other candidate lacks.
@@ -38,7 +43,6 @@ def needed(
     slides = int(calibration.n_slides[-1]) if calibration.n.size else 0
     if not slides:
         return Needed(_smallest_without_errors(target, level), None)
-    effect = slide_effect([calibration, validation])
     likely = calibration.wrong < (1 - target) * calibration.n
     if (likely & starts).any():
         likely &= starts

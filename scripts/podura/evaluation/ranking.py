@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,32 @@ def ranking(matches: pd.DataFrame, species: str) -> Ranking:
         right=matched & ~ignored,
         wrong=~matched & ~ignored,
         truth_slides=_values(matches, "slide", counting, object),
+    )
+
+
+def joined(rankings: Sequence[Ranking]) -> Ranking:
+    """Rankings of several models as one, by falling score; of equal ones those of the first ranking first."""
+    scores = np.concatenate([one.scores for one in rankings])
+    order = np.argsort(-scores, kind="stable")
+    return Ranking(
+        scores=scores[order],
+        detection_slides=np.concatenate([one.detection_slides for one in rankings])[order],
+        right=np.concatenate([one.right for one in rankings], axis=1)[:, order],
+        wrong=np.concatenate([one.wrong for one in rankings], axis=1)[:, order],
+        truth_slides=np.concatenate([one.truth_slides for one in rankings]),
+    )
+
+
+def without_slides(ranked: Ranking, slides: set[str]) -> Ranking:
+    """The ranking without what lies on these slides."""
+    kept = np.array([slide not in slides for slide in ranked.detection_slides], dtype=bool)
+    truths = np.array([slide not in slides for slide in ranked.truth_slides], dtype=bool)
+    return Ranking(
+        scores=ranked.scores[kept],
+        detection_slides=ranked.detection_slides[kept],
+        right=ranked.right[:, kept],
+        wrong=ranked.wrong[:, kept],
+        truth_slides=ranked.truth_slides[truths],
     )
 
 

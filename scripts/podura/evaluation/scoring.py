@@ -1,9 +1,10 @@
 """All figures of one species in one run: average precision, thresholds, precision and recall on test.
 
 With folds, each fold has a model of its own, whose threshold is certified on its own calibration slides
-and is tested on its own test slides. Average precision is that of all test slides together, each with
-the detections of the model that has not seen it; precision and recall count what each fold accepts at
-its own threshold. No slide sets the threshold by which it is itself accepted.
+(or, on request, one for all models on the calibration slides of all folds) and which is tested on its
+own test slides. Average precision is that of all test slides together, each with the detections of the
+model that has not seen it; precision and recall count what each fold accepts at its threshold. No test
+slide of a model has a say in a threshold that is certified for this model alone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class ScoreSettings:
 
     iou_percent: overlap at which thresholds, precision and recall are stated. resamples: how many
     draws of slides. confidence: of the intervals. random_seed: that of the study. delta, n_joint,
-    candidates: as in CertificateSettings.
+    candidates, pooled: as in CertificateSettings.
     """
 
     iou_percent: int
@@ -61,6 +62,7 @@ class ScoreSettings:
     delta: float = 0.05
     n_joint: int = 1
     candidates: int = 20
+    pooled: bool = False
 
     @property
     def certificate(self) -> CertificateSettings:
@@ -71,6 +73,7 @@ class ScoreSettings:
             delta=self.delta,
             n_joint=self.n_joint,
             candidates=self.candidates,
+            pooled=self.pooled,
         )
 
     def slide_weights(self, slides: Sequence[str]) -> Integers:
@@ -125,7 +128,7 @@ def score_species(
         n_truth=test.n_truth,
         confidence=settings.confidence,
     )
-    judged = [judge(fold, species, settings.certificate) for fold in folds]
+    judged = judge(folds, species, settings.certificate)
     certified = [one.certificate.threshold for one in judged]
     empirical = [one.empirical for one in judged]
     plain = _at_thresholds(judged, empirical, slides, settings)
