@@ -213,7 +213,11 @@ def test_a_broken_file_is_refused_and_no_traceback(share, tmp_path):
         read_ultralytics_checkpoint(tmp_path / "x.pt")
 
 
-@pytest.mark.parametrize("content", [pickle.dumps([Runs(print, "ran")]), b"<html>404</html>", os.urandom(99)])
+@pytest.mark.parametrize(
+    "content",
+    [pickle.dumps([Runs(print, "ran")]), b"<html>404</html>", np.random.default_rng(0).bytes(99)],
+    ids=["pickle", "page", "noise"],
+)
 def test_other_files_are_refused(content, tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "print", lambda *_: pytest.fail("the file was run"))
     (tmp_path / "x.pt").write_bytes(content)
