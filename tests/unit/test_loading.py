@@ -16,7 +16,7 @@ import torch
 
 from podura.detectors.contract import Batch
 from podura.errors import UserError
-from podura.training import loading
+from podura.training import loading, sources
 from podura.training.loading import BatchLoader, LoaderEndedError, PackedBatch
 from podura.training.loop import TrainingStopped
 from training_data import YOLO, equal, labelled_images, samples_of, training
@@ -59,6 +59,17 @@ def test_any_number_of_workers_gives_the_same_weights_also_when_broken_in_the_mi
         run("broken", workers=2, should_stop=lambda: next(calls) >= 2).run()
     continued = run("broken", workers=1)
     assert equal(continued.run().state, alone.state)
+
+
+def test_workers_together_keep_no_more_images_than_one_process_would(images, monkeypatch):
+    one = samples_of(images).source.sample(1, 0).pixels.nbytes
+    monkeypatch.setattr(sources, "_KEPT_BYTES", 4 * one)
+    for workers, kept in ((1, 4), (2, 2), (4, 1)):
+        samples = samples_of(images)
+        samples.source.divide_memory(workers)
+        for index in range(6):
+            samples.source.sample(1, index)
+        assert len(samples.source._kept) == kept
 
 
 @pytest.mark.parametrize("fine", [False, True])

@@ -167,7 +167,8 @@ def test_bfloat16_learns_and_saves_float32(images, tmp_path, choice):
         detector=choice,
         size=96,
         batch=4,
-        epochs=8,
+        epochs=10,
+        optimiser=OptimiserSettings("adamw", 3e-3, 5e-4, 0.1),
         precision="bfloat16",
         validate=lambda averaged: (0.5, 0.5),
     ).run()

@@ -99,7 +99,7 @@ class BatchLoader:
             if sys.platform == "linux":
                 context.set_forkserver_preload(["numpy", "pandas", "PIL.Image", "torch"])
             self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=context, initializer=_begin, initargs=(self.samples,)
+                self.workers, mp_context=context, initializer=_begin, initargs=(self.samples, self.workers)
             )
         return self
 
@@ -157,9 +157,10 @@ _samples: TrainingSamples
 _records: _Records
 
 
-def _begin(samples: TrainingSamples) -> None:
+def _begin(samples: TrainingSamples, workers: int) -> None:
     global _samples, _records
     _samples, _records = samples, _Records()
+    samples.source.divide_memory(workers)
     torch.set_num_threads(1)
     # Ctrl-C reaches all processes of a terminal: the training ends itself, and then its loaders.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

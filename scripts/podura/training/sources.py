@@ -59,6 +59,10 @@ class Source(Protocol):
         """Draw the numbers of the other samples of a mosaic."""
         ...
 
+    def divide_memory(self, processes: int) -> None:
+        """Keep no more in memory than the part of one of so many processes, each with a copy of this."""
+        ...
+
 
 class ImageSource:
     """Every image is a sample."""
@@ -66,7 +70,7 @@ class ImageSource:
     def __init__(self, images: Sequence[LabelledImage], image_size: int, seed: int) -> None:
         self.images, self.image_size, self.seed = images, image_size, seed
         self._kept: dict[int, Sample] = {}
-        self._kept_bytes = 0
+        self._kept_bytes, self._most_kept = 0, _KEPT_BYTES
 
     @property
     def per_epoch(self) -> int:
@@ -80,6 +84,9 @@ class ImageSource:
 
     def companions(self, epoch: int, chance: Generator) -> list[int]:
         return chance.integers(len(self.images), size=COMPANIONS).tolist()
+
+    def divide_memory(self, processes: int) -> None:
+        self._most_kept = _KEPT_BYTES // processes
 
     def sample(self, epoch: int, index: int) -> Sample:
         if index in self._kept:
@@ -98,7 +105,7 @@ class ImageSource:
                 self.image_size,
             )
         made = Sample(pixels, boxes[large], labelled.labels[large], np.ones(int(large.sum())))
-        if self._kept_bytes + pixels.nbytes <= _KEPT_BYTES:
+        if self._kept_bytes + pixels.nbytes <= self._most_kept:
             self._kept[index] = made
             self._kept_bytes += pixels.nbytes
         return made

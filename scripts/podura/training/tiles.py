@@ -90,6 +90,9 @@ class TileSource:
     def image_of(self, index: int) -> LabelledImage:
         return self.images[self._places[index].image]
 
+    def divide_memory(self, processes: int) -> None:
+        """Change nothing: which images are open together decides the order, which must stay the same."""
+
     def companions(self, epoch: int, chance: Generator) -> list[int]:
         known = self._full if len(self._full) else self._empty
         return chance.choice(known, COMPANIONS).tolist()
