@@ -28,7 +28,7 @@ from podura.configuration.study import (
 from podura.detectors.catalogue import build_detector
 from podura.detectors.devices import choose_device, device_name
 from podura.detectors.weights import initialise, save_model
-from podura.errors import UserError
+from podura.errors import DivergedError, UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
@@ -144,7 +144,8 @@ def main(arguments: argparse.Namespace) -> None:
         log.warning("%s; the next run continues from there.", stopped)
         sys.exit(130)
     except UserError as error:
-        raise type(error)(f"{model.name}, seed {arguments.seed}: {error}") from error
+        kind = DivergedError if isinstance(error, DivergedError) else UserError
+        raise kind(f"{model.name}, seed {arguments.seed}: {error}") from error
 
     HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / "history.csv")
     facts = {
