@@ -50,7 +50,8 @@ class _AsGiven(nn.Module):
         self, images: Tensor, targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        images = images.contiguous(memory_format=torch.channels_last)
+        if images.device.type != "mps":
+            images = images.contiguous(memory_format=torch.channels_last)
         return ImageList((images - self.mean) / self.deviation, [size] * len(images)), targets
 
     def postprocess(self, result: list[dict[str, Tensor]], *_sizes: object) -> list[dict[str, Tensor]]:

@@ -147,7 +147,8 @@ def _retinanet_lite0(species: int) -> RetinaNet:
     )
 
 
-_LITE0_SIDES = (24, 48, 96, 192)
+#: Of the anchors of each level in pixels: half of the usual ones, since Lite0 is for small images.
+_LITE0_SIDES = (16, 32, 64, 128)
 
 
 class _AnySizeBoxes(DefaultBoxGenerator):
