@@ -86,6 +86,20 @@ class TestFamilies:
         assert torch.isfinite(total)
         total.backward()
 
+    def test_another_order_of_memory_gives_the_same_loss(self, architecture):
+        """Training lays images out channels last, where a view of a framework's could fail."""
+        detector = built(architecture).train()
+        batch = batch_of_rectangles()
+        parts = []
+        for layout in (torch.contiguous_format, torch.channels_last):
+            seed_torch(5)
+            detector.to(memory_format=layout)
+            images = batch.images.contiguous(memory_format=layout)
+            parts.append(detector.loss(Batch(images, batch.boxes, batch.labels)))
+            sum(parts[-1].values()).backward()
+        for name, part in parts[0].items():
+            assert part.item() == pytest.approx(parts[1][name].item(), rel=0.02)
+
     def test_one_detects_then_trains_then_detects(self, architecture):
         detector = built(architecture)
         image = torch.rand(1, 3, 96, 128)
@@ -120,6 +134,18 @@ class TestFamilies:
             (one,), (two,) = (d.eval().detect(image, [(64, 64)], **terms) for d in (taker, again))
         assert torch.equal(one.boxes, two.boxes)
         assert torch.equal(one.scores, two.scores)
+
+    def test_the_backbone_is_what_comes_before_the_first_upsampling_and_attention(self, architecture):
+        detector = built(architecture)
+        backbone = {id(parameter) for parameter in detector.backbone_parameters()}
+        inside = [id(parameter) in backbone for parameter in detector.parameters()]
+        assert 0 < sum(inside) < len(inside)
+        assert inside == sorted(inside, reverse=True)
+        layers = detector.model.model
+        kinds = [type(layer).__name__ for layer in layers]
+        first = kinds.index("Upsample")
+        assert not any(id(parameter) in backbone for parameter in layers[first:].parameters())
+        assert not any(name in kinds[: len(detector.model.yaml["backbone"])] for name in ("AIFI", "Upsample"))
 
     def test_there_are_no_imagenet_weights(self, architecture):
         with pytest.raises(LookupError, match="imagenet"):

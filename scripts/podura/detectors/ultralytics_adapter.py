@@ -7,7 +7,7 @@ anchor-free head ("YOLOv5u"), not the original anchor-based YOLOv5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,11 @@ class _UltralyticsDetector(Detector):
         }
         self.model.load_state_dict({**own, **fitting})
         return len(fitting)
+
+    def backbone_parameters(self) -> Iterable[nn.Parameter]:
+        depth = len(self.model.yaml["backbone"])
+        layers: nn.Sequential = self.model.model[:depth]
+        return layers.parameters()
 
     def widen_for(self, state: Mapping[str, Tensor]) -> None:
         """Let hidden layers have the width that they have in a state dict of this detector."""
