@@ -35,6 +35,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -56,6 +57,8 @@ rule all:
         "<results>/benchmark/species.csv",
         "<results>/benchmark/models.csv",
         rules.figures.output,
+        rules.merge_diagnoses.output,
+        rules.suspects.output,
     localrule: True
 
 

@@ -93,6 +93,15 @@ def runs_of_model(pattern):
     return files
 
 
+def scores_of(model):
+    """The scores of a model, by seed and then by species."""
+    return [
+        f"<results>/scores/{model}/seed-{seed_name(seed)}/{species}.json"
+        for seed in STUDY.seeds_of(model)
+        for species in SPECIES
+    ]
+
+
 def models_of_each_fold(wildcards):
     """The facts of each model behind a run, fold after fold; nothing for controls, which are not trained."""
     seed = seed_number(wildcards.seed)

@@ -33,6 +33,7 @@ def assign(
     detection_boxes: Floats,
     truth_boxes: Floats,
     ignore: Booleans,
+    crowd: Booleans,
     thresholds: Floats,
 ) -> Integers:
     """The truth that each detection takes at each IoU, -1 for none: (thresholds, detections).
@@ -40,7 +41,8 @@ def assign(
     Group g holds the detections detection_start[g] to detection_start[g + 1], best score first, and
     likewise truths: in a group those that count before those to be ignored. The rules are pycocotools'
     (``COCOeval.evaluateImg``): a detection takes the free truth that it overlaps most, of equal ones
-    the later; one to be ignored only where no other is left, and that one stays free.
+    the later; one to be ignored only where no other is left. Of those to be ignored, a crowd stays free,
+    and its overlap is the share of the detection that lies in it.
     """
     n_groups, n_thresholds = len(detection_start) - 1, len(thresholds)
     taken = np.full((n_thresholds, len(detection_boxes)), -1, dtype=np.int64)
@@ -68,7 +70,7 @@ def assign(
                     continue
                 shared = width * height
                 whole = area
-                if not ignore[truth]:
+                if not crowd[truth]:
                     whole = (
                         area
                         + (truth_boxes[truth, 2] - truth_boxes[truth, 0])
@@ -83,7 +85,7 @@ def assign(
                 best, best_overlap = -1, thresholds[level]
                 for place in range(n_near):
                     truth, overlap = near[place], near_overlap[place]
-                    if not ignore[truth] and not free[level, truth - first]:
+                    if not crowd[truth] and not free[level, truth - first]:
                         continue
                     if best >= 0 and ignore[truth] and not ignore[best]:
                         break

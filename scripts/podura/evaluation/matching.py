@@ -84,10 +84,15 @@ def match(
     )
 
 
-def assigned(found: Detections, true: Truths) -> Integers:
-    """The truth, as a row of ``true``, that each detection takes at each IoU, -1 for none: (10, n)."""
+def assigned(found: Detections, true: Truths, aside: Booleans | None = None) -> Integers:
+    """The truth, as a row of ``true``, that each detection takes at each IoU, -1 for none: (10, n).
+
+    aside (n_truth,): truths to be ignored without being crowds: one detection takes them, if any. So
+    pycocotools treats truths outside a range of area.
+    """
+    ignore = true.ignore if aside is None else true.ignore | aside
     detection_order = np.argsort(found.group, kind="stable")
-    truth_order = np.lexsort((true.ignore, true.group))
+    truth_order = np.lexsort((ignore, true.group))
     groups = np.intersect1d(found.group, true.group)
     detections, detection_start = _of_groups(found.group, detection_order, groups)
     truths, truth_start = _of_groups(true.group, truth_order, groups)
@@ -96,12 +101,35 @@ def assigned(found: Detections, true: Truths) -> Integers:
         truth_start,
         found.boxes[detections],
         true.boxes[truths],
+        ignore[truths],
         true.ignore[truths],
         IOU_THRESHOLDS,
     )
     result = np.full((len(IOU_THRESHOLDS), len(found)), -1, dtype=np.int64)
     result[:, detections] = np.where(taken >= 0, truths[taken], -1) if len(truths) else -1
     return result
+
+
+def outcomes(
+    found: Detections,
+    true: Truths,
+    *,
+    truths_aside: Booleans | None = None,
+    detections_aside: Booleans | None = None,
+) -> NDArray[np.int8]:
+    """What each detection is at each IoU, (10, n): 1 right, 0 wrong, -1 neither.
+
+    truths_aside: as in ``assigned``. detections_aside (n,): detections that do not count as wrong where
+    they take nothing, as pycocotools treats those outside a range of area.
+    """
+    taken = assigned(found, true, truths_aside)
+    ignore = true.ignore if truths_aside is None else true.ignore | truths_aside
+    outcome = (taken >= 0).astype(np.int8)
+    if len(true):
+        outcome[(taken >= 0) & ignore[taken]] = -1
+    if detections_aside is not None:
+        outcome[(taken < 0) & detections_aside] = -1
+    return outcome
 
 
 def _of_groups(group: Integers, order: Integers, groups: Integers) -> tuple[Integers, Integers]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from podura.evaluation.average_precision import RECALL_POINTS
 from podura.evaluation.checks import CheckedInput, checked_input
 from podura.evaluation.kernels import average_precisions
-from podura.evaluation.matching import assigned
+from podura.evaluation.matching import outcomes
 
 
 def average_precisions_of(checked: CheckedInput, n_species: int) -> NDArray[np.float64]:
@@ -20,13 +20,9 @@ def average_precisions_of(checked: CheckedInput, n_species: int) -> NDArray[np.f
     NaN where a species has no truth. Equal to pycocotools' evaluate and accumulate.
     """
     found, true = checked.detections, checked.truths
-    taken = assigned(found, true)
-    outcome = (taken >= 0).astype(np.int8)
-    if len(true):
-        outcome[(taken >= 0) & true.ignore[taken]] = -1
     return average_precisions(
         np.searchsorted(found.species_number, np.arange(n_species + 1)),
-        outcome,
+        outcomes(found, true),
         np.bincount(true.species_number[~true.ignore], minlength=n_species),
         RECALL_POINTS,
     )

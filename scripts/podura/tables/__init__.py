@@ -25,6 +25,15 @@ from podura.tables.catalogue import (
     SPLIT_REPORT,
 )
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.diagnosis import (
+    BENCHMARK_BY_EDGE,
+    BENCHMARK_BY_SIZE,
+    BENCHMARK_CONFUSION,
+    BENCHMARK_ERRORS,
+    BENCHMARK_RELIABILITY,
+    BENCHMARK_SUSPECTS,
+    DIAGNOSES,
+)
 from podura.tables.files import (
     read_json,
     whole_file,
@@ -47,14 +56,21 @@ from podura.tables.trials import TRIALS
 
 __all__ = [
     "ALL_SEEDS",
+    "BENCHMARK_BY_EDGE",
+    "BENCHMARK_BY_SIZE",
     "BENCHMARK_COMPARISONS",
+    "BENCHMARK_CONFUSION",
+    "BENCHMARK_ERRORS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
     "BENCHMARK_RANKS",
+    "BENCHMARK_RELIABILITY",
     "BENCHMARK_SPECIES",
+    "BENCHMARK_SUSPECTS",
     "BOX_COLUMNS",
     "CURVES",
     "DETECTIONS",
+    "DIAGNOSES",
     "EXAMINED_IMAGES",
     "HISTORY",
     "IMAGES",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
@@ -279,4 +280,6 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_MODELS,
     BENCHMARK_COMPARISONS,
     BENCHMARK_RANKS,
+    *DIAGNOSES.values(),
+    BENCHMARK_SUSPECTS,
 )
