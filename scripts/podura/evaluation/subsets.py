@@ -96,12 +96,17 @@ def by_edge(run: Run) -> list[dict[str, Any]]:
 
     touching: nearer than 2 % of the longer side of the box; near: nearer than the longer side; inside.
     """
-    places = []
-    for boxes, image in ((run.found.boxes, run.found_image), (run.true.boxes, run.true_image)):
-        distance = np.minimum(boxes[:, :2], run.images.size[image] - boxes[:, 2:]).min(axis=1)
-        longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-        places.append((distance > TOUCHING * longer).astype(np.int64) + (distance > longer))
-    return subset_scores(run, *places, EDGES)
+    found_place, true_place = (
+        _edge_place(boxes, run.images.size[image])
+        for boxes, image in ((run.found.boxes, run.found_image), (run.true.boxes, run.true_image))
+    )
+    return subset_scores(run, found_place, true_place, EDGES)
+
+
+def _edge_place(boxes: Floats, size: Floats) -> Integers:
+    distance = np.minimum(boxes[:, :2], size - boxes[:, 2:]).min(axis=1)
+    longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return (distance > TOUCHING * longer).astype(np.int64) + (distance > longer)
 
 
 def _shares(part: Integers, whole: Integers) -> Floats:
