@@ -6,6 +6,9 @@ FIGURES = {
     "map_by_model": "mAP of each model, with its seeds and interval",
     "ap50_by_species": "AP50 by species and model",
     "precision_recall": "precision and recall of each species",
+    "errors": "kinds of errors and what each costs",
+    "confusion": "which species is taken for which",
+    "reliability": "what a score is worth",
     "learning_curves": "learning curves",
 }
 
@@ -15,6 +18,8 @@ rule figures:
         species=rules.merge.output.species,
         models=rules.merge.output.models,
         curves=rules.merge.output.curves,
+        diagnoses=rules.merge_diagnoses.output,
+        suspects=rules.suspects.output,
         histories=training_histories(),
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
@@ -57,6 +62,8 @@ rule report:
         species=rules.merge.output.species,
         models=rules.merge.output.models,
         curves=rules.merge.output.curves,
+        diagnoses=rules.merge_diagnoses.output,
+        suspects=rules.suspects.output,
         histories=training_histories(),
         folds=rules.merge.output.folds,
         matches=all_runs("<results>/matches/{model}/{run}/test.parquet"),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from podura.report.curves import learning_figure, precision_recall_figure
+from podura.report.faults import confusion_figure, errors_figure, reliability_figure
 from podura.report.parts import (
     UNIT_TICKS,
     WIDTH,
@@ -46,6 +47,9 @@ def draw_figures(results: Results) -> dict[str, Figure]:
         "precision_recall": precision_recall_figure(
             results.scores, results.models_table, results.species_list, results.target_precision
         ),
+        "errors": errors_figure(results),
+        "confusion": confusion_figure(results),
+        "reliability": reliability_figure(results),
         "learning_curves": learning_figure(results.histories, results.models_table),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from podura.report import certificates, leakage, summary, wording
+from podura.report import certificates, leakage, summary, suspects, wording
 from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
@@ -66,6 +66,8 @@ def _context(results: Results) -> dict[str, Any]:
         "detectors": list(detectors[["model", "label"]].itertuples(index=False, name=None)),
         "species_options": [(code, names.get(code, code)) for code in codes],
         "first_model": detectors["model"].iloc[0] if len(rows) > _ROWS_AT_ONCE else "",
+        "suspects": suspects.suspect_rows(results),
+        "n_suspects": len(results.diagnosis["suspects"]),
         "parts": summary.part_rows(results),
         "n_folds": summary.n_folds(results),
         "species_counts": summary.species_count_rows(results),
@@ -95,6 +97,11 @@ def _embedded(figures: Mapping[str, Figure], results: Results) -> dict[str, Mark
         "precision_recall": f"Precision against recall on the test slides for {species}: a panel a "
         "species, a line a seed, a marker at the certified threshold, a hollow one at the empirical. The "
         "table of species gives precision and recall there.",
+        "errors": f"Errors of each kind per 100 specimens, and what AP would gain without them, for {models} "
+        "and for the species of the best one. benchmark/errors.csv gives the numbers.",
+        "confusion": "A matrix for each of the best detectors: which species is found as which, in percent "
+        "of each row. benchmark/confusion.csv gives the numbers.",
+        "reliability": f"Precision against score for {models}. benchmark/reliability.csv gives the numbers.",
         "learning_curves": f"Validation mAP and training loss by epoch for {models}, a line a seed.",
     }
     return {

@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from podura import tables
-from podura.report.results import Results
+from podura.report.results import DIAGNOSIS_SHOWN, Results
 
 
 def read_results(
@@ -52,6 +52,9 @@ def read_results(
         species_list=species_list,
         config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
         provenance=provenance,
+        diagnosis={
+            name: table.read_csv(folder / f"benchmark/{name}.csv") for name, table in DIAGNOSIS_SHOWN.items()
+        },
     )
 
 

@@ -18,6 +18,14 @@ SHUFFLED_CONTROL = "control_shuffled"
 
 COUNT_COLUMNS = ("fold", "part", "species", "n_images", "n_slides", "n_specimens")
 
+#: The tables of what goes wrong that the report shows, by the names of their files.
+DIAGNOSIS_SHOWN: Mapping[str, tables.Table] = {
+    "errors": tables.BENCHMARK_ERRORS,
+    "confusion": tables.BENCHMARK_CONFUSION,
+    "reliability": tables.BENCHMARK_RELIABILITY,
+    "suspects": tables.BENCHMARK_SUSPECTS,
+}
+
 _BINOMIAL = re.compile(r"[A-Z][a-zäöüé-]+( [a-zäöüé-]{3,})+")
 # English names of what is counted look like binomials: "Mast cell" is none.
 _NO_EPITHET = re.compile(
@@ -41,6 +49,8 @@ class Results:
     overlays: captions and JPEG files of images with boxes drawn on them.
     leakage: a ``tables.LEAKAGE`` frame, or None where images were not compared.
     ensembles: of each model that fuses others its ``members`` and ``seeds`` (each or all).
+    diagnosis: the tables of what goes wrong by the names of their files: ``errors``, ``confusion``,
+    ``reliability`` and ``suspects``; empty ones where it was not asked.
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
     """
@@ -58,6 +68,9 @@ class Results:
     overlays: Sequence[tuple[str, bytes]] = ()
     leakage: pd.DataFrame | None = None
     ensembles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    diagnosis: Mapping[str, pd.DataFrame] = field(
+        default_factory=lambda: {name: table.frame([]) for name, table in DIAGNOSIS_SHOWN.items()}
+    )
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)
@@ -66,6 +79,8 @@ class Results:
         tables.SPLIT.frame(self.split)
         if self.leakage is not None:
             tables.LEAKAGE.frame(self.leakage)
+        for name, table in DIAGNOSIS_SHOWN.items():
+            table.frame(self.diagnosis[name])
         for history in self.histories.values():
             tables.HISTORY.frame(history)
         missing = [name for name in COUNT_COLUMNS if name not in self.counts.columns]
