@@ -414,7 +414,7 @@ def make_diagnosis(results: Results, random_seed: int = 3) -> dict[str, pd.DataF
             "score": 0.93,
             "model": models[0],
             "seed": 1,
-            "found_species": codes[1] if kind == "not_found" else None,
+            "found_species": codes[-1] if kind == "not_found" else None,
             "truth": 17 if kind == "not_found" else None,
         }
         for kind in ("unlabelled", "not_found")

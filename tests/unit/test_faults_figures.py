@@ -99,7 +99,7 @@ def test_the_page_lists_the_first_suspects_of_each_kind() -> None:
     assert [row["kind"] for row in rows] == ["no annotation"] * SHOWN + ["annotated, found by no run"] * SHOWN
     assert rows[0]["runs"] == "3 of 4"
     assert rows[0]["found"] is None
-    assert rows[SHOWN]["found"] == [("Isotomiella minor", True)]
+    assert rows[SHOWN]["found"] == [("Parisotoma notabilis", True)]
     page = render_report(results)
     assert "What goes wrong?" in page
     assert "Where the truth itself may be wrong" in page

@@ -334,7 +334,7 @@ class TestPage:
 
     def test_answers_in_the_order_of_the_questions(self, page: Page) -> None:
         ids = [e["id"] for e in page.all("section") if "id" in e]
-        assert ids == ["which", "species", "sure", "data", "made", "limits"]
+        assert ids == ["which", "species", "sure", "wrong", "data", "made", "limits"]
         linked = [e["href"] for e in page.all("a") if "class" not in e]
         assert linked == [f"#{name}" for name in ids]
 
@@ -346,7 +346,7 @@ class TestPage:
         assert len(page.all("caption")) == len(page.all("table"))
         assert {e.get("scope") for e in page.all("th")} == {"col", "row"}
         assert all(e["alt"] for e in page.all("img"))
-        assert len(page.all("svg")) == 4
+        assert len(page.all("svg")) == 7
         assert all(e["role"] == "img" and e["aria-label"] for e in page.all("svg"))
 
     def test_ids_are_unique_and_references_lead_somewhere(self, page: Page) -> None:

@@ -116,8 +116,9 @@ def _error_panels(axes: Sequence[Axes], errors: pd.DataFrame, column: str, rows:
 def confusion_figure(results: Results) -> Figure:
     """Which species is taken for which, at the threshold, all runs together: a matrix a detector.
 
-    Of the best detectors, or of the best one where species are many. Percent of each row: of the specimens of a species, or of what was found
-    where there is none. Beyond a dozen species those that are confused most, and the others as one.
+    Of the best detectors, or of the best one where species are many. Percent of each row: of the
+    specimens of a species, or of what was found where there is none. Beyond a dozen species those that
+    are confused most, and the others as one.
     """
     table = results.diagnosis["confusion"]
     table = table[table["level"] == "threshold"]

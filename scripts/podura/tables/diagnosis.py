@@ -155,9 +155,9 @@ BENCHMARK_SUSPECTS = Table(
         Column("n_runs", "integer", "their runs"),
         Column("of_runs", "integer", "runs of all models"),
         Column("score", "number", "score of the surest of these detections; missing without any"),
-        Column("model", "string", "its model", optional=True),
+        Column("model", "string", "its model"),
         Column("seed", "integer", "its seed"),
-        Column("found_species", "string", "for not_found: its species", optional=True),
+        Column("found_species", "string", "for not_found: its species"),
         Column("truth", "integer", "for not_found: id of the annotation in dataset/annotations.json"),
     ),
 )
