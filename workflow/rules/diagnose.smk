@@ -85,7 +85,13 @@ rule merge_diagnoses:
 # Ensembles are left out: they agree with the runs that they fuse.
 rule suspects:
     input:
-        matches=all_trainings("<results>/matches/{model}/{run}/test.parquet"),
+        matches=[
+            path
+            for model in MODELS
+            for path in files_of_runs(
+                "<results>/matches/{model}/{run}/test.parquet", model
+            )
+        ],
         scores=[path for model in MODELS for path in scores_of(model)],
         truth=of_each_fold("test", "truth.json"),
     output:

@@ -1,5 +1,5 @@
 # Figures and the page, from finished tables.
-#   inputs:  benchmark/*.csv, scores/, models/*/history.csv, dataset/*.csv.
+#   inputs:  benchmark/*.csv, models/*/history.csv, dataset/*.csv.
 #   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html.
 
 FIGURES = {

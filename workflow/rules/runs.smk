@@ -77,20 +77,19 @@ def matches_of_each_fold(part):
     return [f"<results>/matches/{{model}}/{run}/{part}.parquet" for run in runs]
 
 
+def files_of_runs(pattern, model):
+    """A file of every run of a model, by seed and then by fold."""
+    return [
+        path
+        for seed in STUDY.seeds_of(model)
+        for fold in FOLDS
+        for path in expand(pattern, model=model, run=run_folder(seed, fold))
+    ]
+
+
 def runs_of_model(pattern):
     """A file of every run of the model that is a job's wildcard, by seed and then by fold."""
-
-    def files(wildcards):
-        return [
-            path
-            for seed in STUDY.seeds_of(wildcards.model)
-            for fold in FOLDS
-            for path in expand(
-                pattern, model=wildcards.model, run=run_folder(seed, fold)
-            )
-        ]
-
-    return files
+    return lambda wildcards: files_of_runs(pattern, wildcards.model)
 
 
 def scores_of(model):

@@ -168,7 +168,7 @@ def _matrix_panel(axis: Axes, matrix: pd.DataFrame, species_list: Sequence[Mappi
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
-    of_itself = np.eye(*counts.shape, dtype=bool)
+    of_itself = np.eye(*counts.shape, dtype=np.bool_)
     of_itself[-1, -1] = False
     merged = matrix.index == _OTHERS
     for row, column in np.argwhere(counts > 0):
