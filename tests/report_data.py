@@ -10,6 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from podura import tables
+from podura.evaluation.comparison import ComparisonSettings, comparisons_table, ranks_table
+from podura.evaluation.draws import Draws
 from podura.report.results import Results
 
 SPECIES = (
@@ -56,9 +58,15 @@ def make_results(
     species_table = tables.BENCHMARK_SPECIES.frame(
         [{k: v for k, v in score.items() if k != "curve"} for score in scores]
     )
+    models_table = _models_table(species_table, detectors, n_seeds)
+    comparisons, ranks = _compared(generator, models_table, seeds)
+    first = ranks[ranks["rank"] == 1].set_index("model")["chance"]
+    models_table = models_table.assign(chance_best=models_table["model"].map(first))
     fields: dict[str, Any] = {
         "species_table": species_table,
-        "models_table": _models_table(species_table, detectors, n_seeds),
+        "models_table": tables.BENCHMARK_MODELS.frame(models_table),
+        "comparisons": comparisons,
+        "ranks": ranks,
         "scores": scores,
         "histories": {
             (model, f"seed-{seed}"): _history(generator, n_epochs)
@@ -81,6 +89,26 @@ def make_results(
         "overlays": [("Test image slide-03_field-1 with detections of Lite0", small_jpeg())],
     }
     return Results(**{**fields, **replaced})
+
+
+def _compared(
+    generator: np.random.Generator, models_table: pd.DataFrame, seeds: list[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Comparisons and ranks from resamples that lie about the figures of the table of models."""
+    detectors = models_table[(models_table["role"] == "detector") & models_table["map50_95"].notna()]
+    draws = {}
+    for row in detectors.to_dict("records"):
+        moved = generator.normal(0, 0.02, (len(seeds), 1, 301))
+        moved[..., 0] = 0.0
+        draws[row["model"]] = Draws(
+            tuple(seeds), ("all",), np.array([60]), row["map50"] + moved, row["map50_95"] + moved
+        )
+    settings = ComparisonSettings(0.95, 20261124, 10)
+    labels = dict(zip(models_table["model"], models_table["label"], strict=True))
+    if len(draws) < 2:
+        nothing = tables.BENCHMARK_COMPARISONS.frame([])
+        return nothing, ranks_table(draws, settings)
+    return comparisons_table(draws, labels, settings), ranks_table(draws, settings)
 
 
 def small_jpeg() -> bytes:

@@ -1,5 +1,5 @@
 # Figures and the page, from finished tables.
-#   inputs:  benchmark/*.csv, scores/, models/*/history.csv, dataset/*.csv.
+#   inputs:  benchmark/*.csv (people.csv where the study names experts), scores/, models/*/history.csv, dataset/*.csv.
 #   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html.
 
 FIGURES = {
@@ -7,7 +7,11 @@ FIGURES = {
     "ap50_by_species": "AP50 by species and model",
     "precision_recall": "precision and recall of each species",
     "learning_curves": "learning curves",
+    "differences": "detectors that nothing tells apart",
+    "rank_chances": "chance of each rank",
 }
+if EXPERTS:
+    FIGURES["people"] = "detectors among people"
 
 
 rule figures:
@@ -15,6 +19,8 @@ rule figures:
         species=rules.merge.output.species,
         models=rules.merge.output.models,
         curves=rules.merge.output.curves,
+        compared=rules.compare.output,
+        people=rules.people.output if EXPERTS else [],
         histories=training_histories(),
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
@@ -57,6 +63,8 @@ rule report:
         species=rules.merge.output.species,
         models=rules.merge.output.models,
         curves=rules.merge.output.curves,
+        compared=rules.compare.output,
+        people=rules.people.output if EXPERTS else [],
         histories=training_histories(),
         folds=rules.merge.output.folds,
         matches=all_runs("<results>/matches/{model}/{run}/test.parquet"),

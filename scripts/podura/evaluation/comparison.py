@@ -119,28 +119,6 @@ def rank_chances(values: Floats) -> Floats:
     return chances / n_draws
 
 
-def undecided_groups(comparisons: pd.DataFrame, ranked: Sequence[str]) -> list[tuple[str, ...]]:
-    """The largest runs of neighbours in the ranking of which no pair is decided, for a diagram's bars.
-
-    ranked: models, best first. Like the bars of a critical-difference diagram (Demšar 2006), with the joint
-    intervals of resampled slides in place of a rank test over data sets.
-    """
-    decided = {
-        frozenset((row.model, row.other)) for row in comparisons.itertuples() if row.verdict == "better"
-    }
-    groups: list[tuple[str, ...]] = []
-    for start in range(len(ranked)):
-        end = start + 1
-        while end < len(ranked) and not any(
-            frozenset((one, ranked[end])) in decided for one in ranked[start:end]
-        ):
-            end += 1
-        group = tuple(ranked[start:end])
-        if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
-            groups.append(group)
-    return groups
-
-
 def _all_resampled(
     draws: Mapping[str, Draws], metric: str, settings: ComparisonSettings
 ) -> tuple[dict[str, Floats], dict[str, tuple[float, int]]]:

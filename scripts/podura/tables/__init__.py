@@ -34,6 +34,13 @@ from podura.tables.files import (
     write_text,
 )
 from podura.tables.pairs import EXAMINED_IMAGES, LEAKAGE, SIMILAR_IMAGES
+from podura.tables.people import (
+    ALL_SPECIES,
+    BENCHMARK_PEOPLE,
+    EXPERT_BOXES,
+    EXPERT_IMAGES,
+    PEOPLE_CURVES,
+)
 from podura.tables.places import (
     ALL_SEEDS,
     part_folder,
@@ -47,15 +54,19 @@ from podura.tables.trials import TRIALS
 
 __all__ = [
     "ALL_SEEDS",
+    "ALL_SPECIES",
     "BENCHMARK_COMPARISONS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
+    "BENCHMARK_PEOPLE",
     "BENCHMARK_RANKS",
     "BENCHMARK_SPECIES",
     "BOX_COLUMNS",
     "CURVES",
     "DETECTIONS",
     "EXAMINED_IMAGES",
+    "EXPERT_BOXES",
+    "EXPERT_IMAGES",
     "HISTORY",
     "IMAGES",
     "IOU_PERCENTS",
@@ -63,6 +74,7 @@ __all__ = [
     "MATCHES",
     "PARTS",
     "PART_IMAGES",
+    "PEOPLE_CURVES",
     "PICTURES",
     "PROBLEMS",
     "PUBLIC_TABLES",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.pairs import LEAKAGE
+from podura.tables.people import BENCHMARK_PEOPLE
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
 
@@ -279,4 +280,5 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_MODELS,
     BENCHMARK_COMPARISONS,
     BENCHMARK_RANKS,
+    BENCHMARK_PEOPLE,
 )
