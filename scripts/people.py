@@ -12,7 +12,7 @@ import pandas as pd
 
 from podura import jobs
 from podura.annotations.dataset import truth_frame
-from podura.evaluation.people import DetectorRun, People, PeopleSettings, TestPart, people_table
+from podura.evaluation.people import DetectorRun, GivenTruth, People, PeopleSettings, people_table
 from podura.tables import (
     BENCHMARK_FOLDS,
     BENCHMARK_PEOPLE,
@@ -25,11 +25,11 @@ from podura.tables import (
 )
 
 
-def test_part(files: list[Path]) -> TestPart:
+def test_part(files: list[Path]) -> GivenTruth:
     """The truth of all folds together, ids counted through."""
     every = [read_json(file) for file in files]
     truths = pd.concat([truth_frame(coco) for coco in every], ignore_index=True)
-    return TestPart(
+    return GivenTruth(
         truths.assign(id=range(1, len(truths) + 1)),
         [{image["file_name"]: image["slide"] for image in coco["images"]} for coco in every],
     )

@@ -57,7 +57,7 @@ def logit_interval(
     return min(low, estimate), max(high, estimate)
 
 
-def proportion_interval(right: Integers, total: Integers | Floats, *, confidence: float) -> Interval:
+def proportion_interval(right: Integers | Floats, total: Integers | Floats, *, confidence: float) -> Interval:
     """The interval of a precision or recall: right (n,) of total (n,) things on each of n slides.
 
     Slides without a thing count as slides that were looked at. Missing where fewer than two slides
@@ -77,13 +77,17 @@ def proportion_interval(right: Integers, total: Integers | Floats, *, confidence
 def f1_interval(right: Integers, boxes: Integers, truths: Integers, *, confidence: float) -> Interval:
     """The interval of an F1: right of so many boxes, and of so many truths, on each of n slides.
 
-    F1 is a share as well, that of right things among the mean of boxes and truths (Dice's coefficient), so
-    its interval is made as that of a precision.
+    F1 is a share as well, F of the mean of boxes and truths, so its interval is made as that of a precision.
+    A wrong box and a missed truth count half each, so independent ones make its variance 1 - F / 2 of that of
+    a share of so many things.
     """
-    return proportion_interval(right, (boxes + truths) / 2, confidence=confidence)
+    things = (boxes + truths) / 2
+    share = float(right.sum()) / max(float(things.sum()), 1.0)
+    more = 1 / (1 - share / 2)
+    return proportion_interval(right * more, things * more, confidence=confidence)
 
 
-def effective_number(right: Integers, total: Integers | Floats) -> float:
+def effective_number(right: Integers | Floats, total: Integers | Floats) -> float:
     """How many independent things say as much as these, which cluster by slide; at most their number.
 
     The variance of the ratio, linearised by slide, over that of independent things (Korn & Graubard

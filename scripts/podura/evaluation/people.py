@@ -56,7 +56,7 @@ class DetectorRun:
 
 
 @dataclass(frozen=True)
-class TestPart:
+class GivenTruth:
     """The truth of the test part (truth_frame), and the images of each fold with their slides."""
 
     truths: pd.DataFrame
@@ -81,7 +81,7 @@ class People:
         boxes: pd.DataFrame,
         images: pd.DataFrame,
         rounds: Sequence[str],
-        test: TestPart,
+        test: GivenTruth,
         species: Sequence[str],
         settings: PeopleSettings,
     ) -> None:
@@ -93,7 +93,7 @@ class People:
         if self.images.empty:
             raise UserError(
                 "evaluation.experts: the experts looked at none of the test images. Let them annotate images "
-                "of the test part (dataset/split.csv), or fix the part of their images in the table of images."
+                "of the test part (dataset/split.csv), or put their images there in the table of images."
             )
         together = self.images.groupby(["round", "image"])["expert"].nunique()
         if settings.reference == OTHERS and together.max() < 2:
@@ -269,6 +269,8 @@ def _rows(
         if code not in without:
             shares = _shares(found, people.settings.confidence)
         yield {
+            "seed": None,
+            "threshold": None,
             **facts,
             "species": code,
             "n_images": len(images),
