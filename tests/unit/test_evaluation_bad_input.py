@@ -219,7 +219,7 @@ class TestScoresAndBoxes:
     def test_an_edge_that_is_no_number_is_refused(self, results: Results, edge: float) -> None:
         results.part("test", ["s1"], [("s1", "A", BOX)])
         results.detections("test", ("s1", "A", 0.5, (10, 10, edge, 40)))
-        with pytest.raises(UserErrors, match="column 'x_max'.*edge of the box in pixels"):
+        with pytest.raises(UserErrors, match=r"column 'x_max'.*edge of the box in pixels"):
             results.match("test")
 
     @pytest.mark.parametrize(

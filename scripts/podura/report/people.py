@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from podura.report.certificates import cell
 from podura.report.curves import thinned
-from podura.report.parts import UNIT_TICKS, WIDTH, is_number, legend, shortened, slant
+from podura.report.parts import UNIT_TICKS, WIDTH, legend, shortened, slant
 from podura.report.results import Results, full_names, ordered_models, short_names
 from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
 from podura.report.wording import MISSING, count, fraction, interval, listing, plural
@@ -171,16 +172,12 @@ def people_rows(results: Results) -> list[dict[str, Any]]:
             "is_person": row["kind"] == "expert",
             "boxes": count(row["n_boxes"]),
             **{
-                name: {
-                    "text": fraction(row[name]),
-                    "note": "" if not is_number(row[f"{name}_low"])
-                    else interval(row[f"{name}_low"], row[f"{name}_high"]),
-                }
+                name: cell(row[name], fraction, interval(row[f"{name}_low"], row[f"{name}_high"]))
                 for name in ("precision", "recall", "f1")
             },
         }
         for row in records
-    ]  # fmt: skip
+    ]
 
 
 def _what(row: Mapping[str, Any]) -> str:
@@ -230,7 +227,7 @@ def _first_detector(results: Results, detectors: pd.DataFrame, experts: pd.DataF
     for kind in ("certified", "empirical"):
         values = of_first.loc[of_first["threshold"] == kind, "f1"].dropna().astype(float)
         if values.empty:
-            sentences.append(f"{label}, ranked first, has no {kind} threshold on these images.")
+            sentences.append(f"{label}, ranked first, has no {kind} threshold.")
             continue
         value = float(values.mean())
         below = int((experts["f1"].astype(float) < value).sum())
