@@ -13,8 +13,8 @@ from podura.report.comparisons import ranked_models, undecided_groups
 from podura.report.parts import WIDTH, shortened
 from podura.report.style import HUES, INK, MUTED, PAPER, model_styles, styled
 
-#: In the page and in print a darker cell needs light figures.
-_DARK = 0.6
+# On a darker cell figures are light, whatever the page's theme makes of its paper.
+_DARK, _LIGHT = 0.6, "#fefefe"
 
 
 def _sentence_figure(text: str) -> Figure:
@@ -57,7 +57,7 @@ def ranks_figure(ranks: pd.DataFrame | None, models_table: pd.DataFrame) -> Figu
                     ha="center",
                     va="center",
                     fontsize=size,
-                    color=PAPER if value > _DARK else INK if value >= 0.005 else MUTED,
+                    color=_LIGHT if value > _DARK else INK if value >= 0.005 else MUTED,
                     zorder=2,
                 )
     axis.grid(visible=False)

@@ -201,7 +201,7 @@ def people_sentences(results: Results) -> list[str]:
     last = experts["round"].iloc[-1]
     in_last = experts[experts["round"] == last]
     reference = REFERENCES[str(judged["reference"].iloc[0])]
-    turn = f" in {last}" if last else ""
+    turn = f", round “{last}”" if last else ""
     images = in_last["n_images"].astype(int)
     sentences = [
         f"{plural(len(in_last), 'expert')} on {_range(images)} test images{turn}, compared with {reference}: "
@@ -232,9 +232,12 @@ def _first_detector(results: Results, detectors: pd.DataFrame, experts: pd.DataF
         value = float(values.mean())
         below = int((experts["f1"].astype(float) < value).sum())
         mean = "" if len(values) == 1 else f", mean of {plural(len(values), 'seed')}"
+        than = f"{below} of the {plural(len(experts), 'expert')}"
+        if below in (0, len(experts)):
+            than = "each of the experts" if len(experts) > 1 else "the expert"
         sentences.append(
-            f"{label}, ranked first, reaches {fraction(value)} at its {kind} thresholds{mean}: more than "
-            f"{below} of the {plural(len(experts), 'expert')}."
+            f"{label}, ranked first, reaches an F1 of {fraction(value)} at its {kind} thresholds{mean}: "
+            f"{'more' if below else 'not more'} than {than}."
         )
     return sentences
 
