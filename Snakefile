@@ -36,6 +36,7 @@ include: "workflow/rules/detect.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
+include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -22,6 +22,7 @@ def main(arguments: argparse.Namespace) -> None:
             DETECTIONS.read_parquet(detections),
             images={image["file_name"]: image["slide"] for image in coco["images"]},
             species=[category["name"] for category in coco["categories"]],
+            sizes={image["file_name"]: (image["width"], image["height"]) for image in coco["images"]},
         )
         MATCHES.write_parquet(matches, arguments.output / detections.name)
         log.info("%s: %d rows", detections.stem, len(matches))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,8 @@ import pandas as pd
 from PIL import Image
 
 from podura import tables
+from podura.evaluation.comparison import ComparisonSettings, comparisons_table, ranks_table
+from podura.evaluation.draws import Draws
 from podura.report.results import Results
 
 SPECIES = (
@@ -57,9 +60,15 @@ def make_results(
     species_table = tables.BENCHMARK_SPECIES.frame(
         [{k: v for k, v in score.items() if k != "curve"} for score in scores]
     )
+    models_table = _models_table(species_table, detectors, n_seeds)
+    comparisons, ranks = _compared(generator, models_table, seeds)
+    first = ranks[ranks["rank"] == 1].set_index("model")["chance"]
+    models_table = models_table.assign(chance_best=models_table["model"].map(first))
     fields: dict[str, Any] = {
         "species_table": species_table,
-        "models_table": _models_table(species_table, detectors, n_seeds),
+        "models_table": tables.BENCHMARK_MODELS.frame(models_table),
+        "comparisons": comparisons,
+        "ranks": ranks,
         "scores": scores,
         "histories": {
             (model, f"seed-{seed}"): _history(generator, n_epochs)
@@ -83,6 +92,78 @@ def make_results(
     }
     results = Results(**{**fields, **replaced})
     return results if "diagnosis" in replaced else replace(results, diagnosis=make_diagnosis(results))
+
+
+def _compared(
+    generator: np.random.Generator, models_table: pd.DataFrame, seeds: list[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Comparisons and ranks from resamples that lie about the figures of the table of models."""
+    detectors = models_table[(models_table["role"] == "detector") & models_table["map50_95"].notna()]
+    draws = {}
+    for row in detectors.to_dict("records"):
+        moved = generator.normal(0, 0.02, (len(seeds), 1, 301))
+        moved[..., 0] = 0.0
+        draws[row["model"]] = Draws(
+            tuple(seeds), ("all",), np.array([60]), row["map50"] + moved, row["map50_95"] + moved
+        )
+    settings = ComparisonSettings(0.95, 20261124, 10)
+    labels = dict(zip(models_table["model"], models_table["label"], strict=True))
+    if len(draws) < 2:
+        nothing = tables.BENCHMARK_COMPARISONS.frame([])
+        return nothing, ranks_table(draws, settings)
+    return comparisons_table(draws, labels, settings), ranks_table(draws, settings)
+
+
+def with_people(
+    results: Results,
+    *,
+    n_experts: int = 4,
+    rounds: tuple[str, ...] = ("first", "second"),
+    reference: str = "given",
+) -> Results:
+    """The same results with experts beside the detectors, better in each round."""
+    generator = np.random.default_rng(11)
+    codes = [tables.ALL_SPECIES, *(str(one["code"]) for one in results.species_list)]
+    rows = []
+
+    def judged(skill: float, **facts: Any) -> None:
+        for code in codes:
+            shares = {
+                name: min(1.0, max(0.0, skill + generator.normal(0, 0.04)))
+                for name in ("precision", "recall", "f1")
+            }
+            numbers = {
+                f"{name}{end}": min(1.0, max(0.0, value + step))
+                for name, value in shares.items()
+                for end, step in (("", 0.0), ("_low", -0.1), ("_high", 0.1))
+            }
+            counts = {"n_images": 12, "n_slides": 6, "n_boxes": 50, "n_truth": 48, "n_right": 40}
+            rows.append({"seed": None, "threshold": None, **facts, "species": code, **counts, **numbers})
+
+    for place, turn in enumerate(rounds):
+        for number in range(n_experts):
+            who = {"kind": "expert", "who": f"{number}", "label": f"Expert {number}", "round": turn}
+            judged(0.8 + 0.08 * place, reference=reference, **who)
+            if place:
+                judged(0.85, reference="earlier", **who)
+        judged(0.8, kind="experts", who="experts", label="All experts", reference=reference, round=turn)
+    detectors = results.models_table[results.models_table["role"] == "detector"]
+    against = list(rounds) if reference == "others" else [""]
+    curves = []
+    for model in detectors.to_dict("records"):
+        for turn in against:
+            for kind in ("certified", "empirical"):
+                facts = {"who": model["model"], "label": model["label"], "seed": 1, "threshold": kind}
+                judged(0.7, kind="detector", reference=reference, round=turn, **facts)
+            for score in results.scores:
+                if score["model"] == model["model"] and score["seed"] == 1:
+                    facts = {"model": model["model"], "seed": 1, "round": turn, "species": score["species"]}
+                    curves.append(pd.DataFrame(score["curve"]).assign(**facts))
+    return dataclasses.replace(
+        results,
+        people=tables.BENCHMARK_PEOPLE.frame(rows),
+        people_curves=tables.PEOPLE_CURVES.frame(pd.concat(curves, ignore_index=True) if curves else []),
+    )
 
 
 def small_jpeg() -> bytes:

@@ -14,7 +14,6 @@ from podura.evaluation.comparison import (
     comparisons_table,
     rank_chances,
     ranks_table,
-    undecided_groups,
 )
 from podura.evaluation.draws import Draws, load_draws, over_seeds, save_draws, variance_of_seeds
 
@@ -123,15 +122,6 @@ def test_chances_of_ranks_add_up_both_ways(values: np.ndarray) -> None:
     others = np.delete(values, best, axis=0)
     if (values[best] > others).all():
         assert chances[best, 0] == 1
-
-
-def test_bars_join_neighbours_that_nothing_tells_apart() -> None:
-    rows = [("a", "b", "undecided"), ("a", "c", "better"), ("b", "c", "undecided"), ("a", "d", "better")]
-    rows += [("b", "d", "better"), ("c", "d", "undecided")]
-    table = pd.DataFrame(rows, columns=["model", "other", "verdict"])
-    assert undecided_groups(table, ["a", "b", "c", "d"]) == [("a", "b"), ("b", "c"), ("c", "d")]
-    table["verdict"] = "undecided"
-    assert undecided_groups(table, ["a", "b", "c", "d"]) == [("a", "b", "c", "d")]
 
 
 def test_seeds_spread_as_much_as_they_do() -> None:

@@ -48,6 +48,7 @@ HEADINGS = {
     "benchmark_confusion": "`benchmark/confusion.csv`",
     "benchmark_reliability": "`benchmark/reliability.csv`",
     "benchmark_suspects": "`benchmark/suspects.csv`",
+    "benchmark_people": "`benchmark/people.csv`",
 }
 
 
@@ -79,10 +80,16 @@ def leaves(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
 
 
 def value_at(values: Any, key: str, schema: Mapping[str, Any]) -> Any:
-    for step in key.split("."):
+    steps = key.split(".")
+    for place, step in enumerate(steps, start=1):
         # Keys below one that is null by default have the defaults of a group that is given.
         schema = schema["properties"][step]
-        if isinstance(values, dict) and "properties" in schema and values.get(step, 0) is None and "." in key:
+        if (
+            isinstance(values, dict)
+            and "properties" in schema
+            and values.get(step, 0) is None
+            and place < len(steps)
+        ):
             values = {step: with_defaults({}, schema)}
         if not isinstance(values, dict) or step not in values:
             return "none: write it"
@@ -167,6 +174,9 @@ def test_the_example_of_a_model_and_of_an_overlay_have_the_right_keys() -> None:
     model_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "model")))
     assert set(flat(overlay)) <= set(config_keys)
     needed = {key for key, default in defaults_of("config").items() if default == "none: write it"}
+    # Keys below a group that is null by default are only needed where it is given.
+    may_be_null = [key for key, schema in config_keys.items() if "properties" in schema]
+    needed = {key for key in needed if not any(key.startswith(f"{group}.") for group in may_be_null)}
     assert needed <= set(flat(overlay)), "the overlay sets all that has no default"
     assert set(flat(next(iter(tiled.values())))) <= set(model_keys)
     (entry,) = model.values()

@@ -203,7 +203,7 @@ class TestFiles:
             for name, figure in draw_figures(made).items():
                 save_figure(figure, f"{stem}_{name}")
         first = sorted(tmp_path.glob("first_*"))
-        assert len(first) == 21
+        assert len(first) == 27
         for path in first:
             assert path.read_bytes() == (tmp_path / path.name.replace("first", "second")).read_bytes(), path
 

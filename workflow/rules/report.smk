@@ -1,5 +1,5 @@
 # Figures and the page, from finished tables.
-#   inputs:  benchmark/*.csv, models/*/history.csv, dataset/*.csv.
+#   inputs:  benchmark/*.csv (people.csv where the study names experts), scores/, models/*/history.csv, dataset/*.csv.
 #   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html.
 
 FIGURES = {
@@ -10,7 +10,11 @@ FIGURES = {
     "confusion": "which species is taken for which",
     "reliability": "what a score is worth",
     "learning_curves": "learning curves",
+    "differences": "detectors that nothing tells apart",
+    "rank_chances": "chance of each rank",
 }
+if EXPERTS:
+    FIGURES["people"] = "detectors among people"
 
 
 rule figures:
@@ -20,6 +24,8 @@ rule figures:
         curves=rules.merge.output.curves,
         diagnoses=rules.merge_diagnoses.output,
         suspects=rules.suspects.output,
+        compared=rules.compare.output,
+        people=rules.people.output if EXPERTS else [],
         histories=training_histories(),
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
@@ -64,6 +70,8 @@ rule report:
         curves=rules.merge.output.curves,
         diagnoses=rules.merge_diagnoses.output,
         suspects=rules.suspects.output,
+        compared=rules.compare.output,
+        people=rules.people.output if EXPERTS else [],
         histories=training_histories(),
         folds=rules.merge.output.folds,
         matches=all_runs("<results>/matches/{model}/{run}/test.parquet"),

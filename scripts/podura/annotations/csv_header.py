@@ -42,23 +42,38 @@ class CsvHeader:
         return STYLES[self.style]
 
 
-def read_header(text: str, path: Path, given: Mapping[str, str]) -> CsvHeader:
+@dataclass(frozen=True)
+class KeyColumns:
+    """Columns that a kind of file has beside those of boxes, and the key of the config that names columns."""
+
+    needed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    config_key: str = "annotations.columns"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.needed, *self.optional)
+
+
+def read_header(
+    text: str, path: Path, given: Mapping[str, str], keys: KeyColumns = KeyColumns()
+) -> CsvHeader:
     """Find separator and columns; ``given`` maps names of ours to those of the file.
 
     Raises UserErrors for names of ours that do not exist, and for columns that are missing or twofold.
     """
-    known = {*NEEDED, *OPTIONAL, *(column for style in STYLES.values() for column in style)}
+    known = {*NEEDED, *OPTIONAL, *keys.names, *(column for style in STYLES.values() for column in style)}
     unknown = [name for name in given if name not in known]
     if unknown:
         raise UserError(
-            f"annotations.columns: {', '.join(unknown)} is none of our columns. Write some of: "
+            f"{keys.config_key}: {', '.join(unknown)} is none of our columns. Write some of: "
             f"{', '.join(sorted(known))}."
         )
     lines = text.split("\n", 2)
     # Spreadsheets understand a line before the header that tells the separator.
     told = lines[0].strip().lower().startswith("sep=")
     first = (lines[1] if told and len(lines) > 1 else lines[0]).rstrip("\r")
-    headers = [_header(first, separator, given, 2 if told else 1) for separator in _SEPARATORS]
+    headers = [_header(first, separator, given, 2 if told else 1, keys) for separator in _SEPARATORS]
     sound = [header for header in headers if isinstance(header, CsvHeader)]
     if not sound:
         # The separator that comes nearest tells best what is wrong.
@@ -73,7 +88,9 @@ class _Unfit:
     rank: tuple[int, int]
 
 
-def _header(first: str, separator: str, given: Mapping[str, str], rows: int) -> CsvHeader | _Unfit:
+def _header(
+    first: str, separator: str, given: Mapping[str, str], rows: int, keys: KeyColumns
+) -> CsvHeader | _Unfit:
     try:
         cells = next(csv.reader(StringIO(first), delimiter=separator, strict=True), [])
     except csv.Error as error:
@@ -81,20 +98,21 @@ def _header(first: str, separator: str, given: Mapping[str, str], rows: int) -> 
     header = [cell.strip() for cell in cells]
     while header and not header[-1]:
         header.pop()
-    wanted = {name: given.get(name, name) for name in (*NEEDED, *OPTIONAL)}
+    optional = (*OPTIONAL, *keys.optional)
+    wanted = {name: given.get(name, name) for name in (*NEEDED, *keys.needed, *optional)}
     style = _style(given, header)
     wanted |= {name: given.get(name, name) for name in STYLES[style]}
     missing = [
         column
         for name, column in wanted.items()
-        if column not in header and (name not in OPTIONAL or name in given)
+        if column not in header and (name not in optional or name in given)
     ]
     twice = [column for column in wanted.values() if header.count(column) > 1]
     if missing or twice:
         shown = ", ".join(header)[:300]
         faults = [
             f"the column '{column}' is missing. The file has: {shown}. Name its columns under "
-            "annotations.columns."
+            f"{keys.config_key}."
             for column in missing
         ]
         faults += [f"the column '{column}' stands there twice. Keep one of them." for column in twice]

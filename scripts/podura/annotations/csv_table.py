@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
-from podura.annotations.csv_header import CsvHeader, read_header
+from podura.annotations.csv_header import CsvHeader, KeyColumns, read_header
 from podura.annotations.documents import as_given, read_text, refuse
 from podura.annotations.problems import Box, Problem
 from podura.annotations.raw import AnnotatedImage, RawAnnotations, RawBox, SizeOf, flags_of, number, positive
@@ -71,13 +71,41 @@ def read_csv(
     units: str = "pixels",
 ) -> RawAnnotations:
     """Read a CSV of boxes. Raises UserErrors that name file, line and column."""
+    read, problems = read_csv_apart(path, size_of, columns, units, KeyColumns())
+    return RawAnnotations(str(path), read.get((), ()), problems)
+
+
+def read_csv_apart(
+    path: Path | str,
+    size_of: SizeOf,
+    columns: Mapping[str, str] | None,
+    units: str,
+    keys: KeyColumns,
+) -> tuple[dict[tuple[str, ...], tuple[AnnotatedImage, ...]], tuple[Problem, ...]]:
+    """Read a CSV in which several annotated the same images, and what is to be told of the file.
+
+    The images of each are apart by their cells in the columns ``keys.names``, in the order of the file; a
+    cell of an optional column that is empty or absent is "". Raises UserErrors as ``read_csv`` does.
+    """
     path = Path(path)
     if units not in UNITS:
-        raise UserError(f"annotations.units is '{units}'. Write one of: {', '.join(UNITS)}.")
+        raise UserError(
+            f"{keys.config_key.removesuffix('columns')}units is '{units}'. Write one of: {', '.join(UNITS)}."
+        )
     text = read_text(path, "a CSV of boxes")
-    header = read_header(text, path, columns or {})
-    numbers, images, faults = _Numbers(), dict[str, _Image](), list[str]()
+    header = read_header(text, path, columns or {}, keys)
+    numbers, faults = _Numbers(), list[str]()
+    apart: dict[tuple[str, ...], dict[str, _Image]] = {}
     for line, cells in _rows(text, header, path, faults):
+        key = tuple(cells.get(column, "") for column in keys.names)
+        lacking = [column for column in keys.needed if not cells[column]]
+        faults += [
+            f"{path}, line {line}: the column '{header.columns[column]}' is empty. Name the {column}."
+            for column in lacking
+        ]
+        if lacking:
+            continue
+        images = apart.setdefault(key, {})
         name = cells["image"]
         if not name:
             faults.append(
@@ -109,14 +137,14 @@ def read_csv(
             "decimal comma or separate thousands. Write them with a decimal point and without thousands."
         )
     refuse(faults)
-    return RawAnnotations(
-        str(path),
-        tuple(
+    read = {
+        key: tuple(
             AnnotatedImage((name,), image.where, image.width, image.height, tuple(image.boxes))
             for name, image in images.items()
-        ),
-        tuple(_told(header, numbers)),
-    )
+        )
+        for key, images in apart.items()
+    }
+    return read, tuple(_told(header, numbers))
 
 
 def _rows(

@@ -72,7 +72,7 @@ def import_dataset(
     matching = match_images(entries, annotations.images)
     if entries and not matching.of_image:
         raise _nothing_matches(entries, annotations)
-    findings.add_all([*annotations.problems, *_not_in_study(matching), *_annotated_again(matching)])
+    findings.add_all([*annotations.problems, *not_in_study(matching), *annotated_again(matching)])
     out = repeated_files(entries, matching.of_image, findings)
     examined = examine_images([e for e in entries if e.image not in out], findings, threads=threads)
     headers = {image: seen.header for image, seen in examined.items()}
@@ -80,8 +80,8 @@ def import_dataset(
     annotated = {name: image for name, image in matching.of_image.items() if name in headers}
     out |= _left_out(wrong_sizes(annotated, headers), findings)
     annotated = {e.image: annotated[e.image] for e in entries if e.image in annotated and e.image not in out}
-    findings.add_all(_unknown_names(annotated, names))
-    findings.add_all(_names_of_no_interest(annotated, names))
+    findings.add_all(unknown_names(annotated, names))
+    findings.add_all(names_of_no_interest(annotated, names))
     findings.add_all(sizes_not_told(annotated))
     for entry in entries:
         if entry.image in headers and entry.image not in out:
@@ -145,7 +145,8 @@ def _left_out(problems: Sequence[Problem], findings: Findings) -> set[str]:
     return {problem.image for problem in problems if findings.drops(problem) and problem.image}
 
 
-def _not_in_study(matching: Matching) -> list[Problem]:
+def not_in_study(matching: Matching) -> list[Problem]:
+    """Annotations of images that the study does not list."""
     return [
         Problem(
             "image_not_in_study",
@@ -157,7 +158,8 @@ def _not_in_study(matching: Matching) -> list[Problem]:
     ]
 
 
-def _annotated_again(matching: Matching) -> list[Problem]:
+def annotated_again(matching: Matching) -> list[Problem]:
+    """Further annotations of an image that is annotated already."""
     return [
         Problem(
             "annotated_twice",
@@ -171,7 +173,8 @@ def _annotated_again(matching: Matching) -> list[Problem]:
     ]
 
 
-def _unknown_names(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) -> list[Problem]:
+def unknown_names(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) -> list[Problem]:
+    """Names that no species of the study has."""
     counts = Counter(box.name for image in of_image.values() for box in image.boxes)
     unknown = sorted(name for name in counts if not names.knows(name))
     messages = names.unknown_name_messages({name: counts[name] for name in unknown})
@@ -180,7 +183,8 @@ def _unknown_names(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) 
     ]
 
 
-def _names_of_no_interest(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) -> list[Problem]:
+def names_of_no_interest(of_image: Mapping[str, AnnotatedImage], names: SpeciesNames) -> list[Problem]:
+    """Names that are known and are no species of the study."""
     counts = Counter(box.name for image in of_image.values() for box in image.boxes)
     return [
         Problem(

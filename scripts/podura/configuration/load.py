@@ -143,6 +143,7 @@ class _Reading:
         self.check_painted()
         self.check_problems()
         self.check_search()
+        self.check_experts()
         table, species = self.species()
         images = self.images()
         if images is not None:
@@ -174,7 +175,7 @@ class _Reading:
             pretrained=pretrained,
             search=search_settings(config["search"]),
             training=training_settings(config["training"]),
-            evaluation=evaluation_settings(config["evaluation"]),
+            evaluation=evaluation_settings(config["evaluation"], self.folder),
             merged=config,
         )
 
@@ -242,6 +243,11 @@ class _Reading:
         if self.sound("search"):
             for key, message in search_faults(self.config["search"]):
                 self.fault(key, message)
+
+    def check_experts(self) -> None:
+        experts = self.config["evaluation"]["experts"] if self.sound("evaluation.experts") else None
+        if experts is not None:
+            self.existing("evaluation.experts.path", experts["path"])
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
         """All species of the table, and those of the study; None where there is a fault."""

@@ -12,6 +12,7 @@ from podura.configuration.study import (
     CertificateSettings,
     DatasetSettings,
     EvaluationSettings,
+    ExpertSettings,
     LeakageSettings,
     SplitSettings,
     TrainingSettings,
@@ -97,8 +98,9 @@ def training_settings(values: Mapping[str, Any]) -> TrainingSettings:
     )
 
 
-def evaluation_settings(values: Mapping[str, Any]) -> EvaluationSettings:
+def evaluation_settings(values: Mapping[str, Any], folder: Path) -> EvaluationSettings:
     """How every detector is judged."""
+    experts = values["experts"]
     return EvaluationSettings(
         score_floor=float(values["score_floor"]),
         max_detections=values["max_detections"],
@@ -112,4 +114,12 @@ def evaluation_settings(values: Mapping[str, Any]) -> EvaluationSettings:
         ),
         resamples=values["resamples"],
         confidence=float(values["confidence"]),
+        experts=None
+        if experts is None
+        else ExpertSettings(
+            path=folder / experts["path"],
+            columns=experts["columns"],
+            units=experts["units"],
+            reference=experts["reference"],
+        ),
     )

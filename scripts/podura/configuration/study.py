@@ -317,8 +317,18 @@ class CertificateSettings:
 
 
 @dataclass(frozen=True)
+class ExpertSettings:
+    """The CSV of people who annotated the same images, and what they are compared with: given or others."""
+
+    path: Path
+    columns: Mapping[str, str] | None
+    units: str
+    reference: str
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
-    """How every detector is judged."""
+    """How every detector is judged; ``experts`` is None where no people stand beside them."""
 
     score_floor: float
     max_detections: int
@@ -327,6 +337,7 @@ class EvaluationSettings:
     certificate: CertificateSettings
     resamples: int
     confidence: float
+    experts: ExpertSettings | None
 
 
 @dataclass(frozen=True)

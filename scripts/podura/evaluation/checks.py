@@ -13,6 +13,8 @@ from podura.errors import UserErrors
 from podura.tables import BOX_COLUMNS
 
 _SHOWN = 5
+# Pixels: what rounding may put beyond an image.
+_SLACK = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,13 @@ def checked_input(
     detections: pd.DataFrame,
     images: Mapping[str, str] | pd.DataFrame,
     species: Sequence[str],
+    sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> CheckedInput:
-    """Check everything and put it in its one order. Raises UserErrors that name row and column."""
+    """Check everything and put it in its one order. Raises UserErrors that name row and column.
+
+    sizes: width and height of every image, where detections beyond it are to be refused: every detector of
+    ours clips its boxes, so such boxes were made on another image or at another size.
+    """
     slides = _slides(images)
     names = np.array(sorted(slides), dtype=object)
     true = _Rows("truth", truths, names, slides, species)
@@ -78,6 +85,7 @@ def checked_input(
         *true.problems(),
         *found.problems(),
         *found.faults(~((scores >= 0) & (scores <= 1)), "score", scores, "Write a number from 0 to 1."),
+        *([] if sizes is None else found.beyond(sizes)),
     ]
     if problems:
         raise UserErrors(problems)
@@ -137,6 +145,24 @@ class _Rows:
         problems += self.faults(
             y_max < y_min, "y_max", y_max, "It must not be smaller than y_min of its row."
         )
+        return problems
+
+    def beyond(self, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+        """Messages for boxes that reach further beyond their image than rounding explains."""
+        known = self.image >= 0
+        limits = np.full((len(known), 2), np.inf)
+        if known.any():
+            of_image = np.array([sizes[image] for image in self.image_names], dtype=np.float64)
+            limits[known] = of_image[self.image[known]]
+        problems = []
+        for place, column in enumerate(BOX_COLUMNS):
+            values, limit = self.boxes[:, place], limits[:, place % 2]
+            outside = np.isfinite(values) & ((values < -_SLACK) | (values > limit + _SLACK))
+            advice = (
+                "It lies beyond its image. Write boxes in pixels of the image as the study has it, cut at "
+                "its edges."
+            )
+            problems += self.faults(outside & known, column, values, advice)
         return problems
 
     def faults(self, bad: NDArray[np.bool_], column: str, values: NDArray, advice: str) -> list[str]:

@@ -25,6 +25,8 @@ from podura.evaluation.intervals import (
 from podura.tables import ALL_SEEDS, BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 
 Floats = NDArray[np.float64]
+# Of sums of numbers from 0 to 1.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def comparisons_table(
             "difference_high": high,
             "joint_low": joint_low,
             "joint_high": joint_high,
-            "chance_better": _chance(difference[1:]),
+            "chance_better": _chance(difference[1:]) if _spread_is_seen(difference, settings) else np.nan,
             "verdict": _verdict(joint_low, joint_high),
             "map50_difference": of_map50[0],
             "map50_difference_low": low50,
@@ -84,14 +86,16 @@ def comparisons_table(
 def ranks_table(draws: Mapping[str, Draws], settings: ComparisonSettings) -> pd.DataFrame:
     """The table benchmark_ranks: how often each model has each rank by mAP50:95 in the resamples.
 
-    Models that are equal share the chance of the ranks that they take.
+    Models that are equal share the chance of the ranks that they take. Missing with one slide or no truth.
     """
     names = list(draws)
     if not names:
         return BENCHMARK_RANKS.frame([])
     resampled, _ = _all_resampled(draws, "map50_95", settings)
     values = np.array([resampled[name][1:] for name in names])
-    values = values[:, ~np.isnan(values).any(axis=0)]
+    # On one slide every resample is the same, which does not make the ranking certain.
+    told = settings.n_slides > 1
+    values = values[:, ~np.isnan(values).any(axis=0) & told]
     chances = rank_chances(values)
     return BENCHMARK_RANKS.frame(
         [
@@ -117,28 +121,6 @@ def rank_chances(values: Floats) -> Floats:
         has = (above <= rank) & (rank < above + equal)
         chances[:, rank] = (has / equal).sum(axis=1)
     return chances / n_draws
-
-
-def undecided_groups(comparisons: pd.DataFrame, ranked: Sequence[str]) -> list[tuple[str, ...]]:
-    """The largest runs of neighbours in the ranking of which no pair is decided, for a diagram's bars.
-
-    ranked: models, best first. Like the bars of a critical-difference diagram (Demšar 2006), with the joint
-    intervals of resampled slides in place of a rank test over data sets.
-    """
-    decided = {
-        frozenset((row.model, row.other)) for row in comparisons.itertuples() if row.verdict == "better"
-    }
-    groups: list[tuple[str, ...]] = []
-    for start in range(len(ranked)):
-        end = start + 1
-        while end < len(ranked) and not any(
-            frozenset((one, ranked[end])) in decided for one in ranked[start:end]
-        ):
-            end += 1
-        group = tuple(ranked[start:end])
-        if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
-            groups.append(group)
-    return groups
 
 
 def _all_resampled(
@@ -186,30 +168,52 @@ def _degrees(
 
 
 def _interval(difference: Floats, degrees: float, settings: ComparisonSettings) -> Interval:
-    if settings.n_slides < 2:
+    if not _spread_is_seen(difference, settings):
         return NO_INTERVAL
     return expanded_interval(difference[1:], degrees=degrees, confidence=settings.confidence)
+
+
+def _spread_is_seen(difference: Floats, settings: ComparisonSettings) -> bool:
+    """Whether the resamples can tell how a difference varies between slides.
+
+    They cannot with one slide, nor where only one has truth: every resample then says the same.
+    """
+    if settings.n_slides < 2 or np.isnan(difference[0]):
+        return False
+    return difference[0] == 0 or bool(_spread(difference) > _ROUNDING)
+
+
+def _spread(difference: Floats) -> float:
+    known = difference[1:][~np.isnan(difference[1:])]
+    return float(np.std(known)) if known.size else 0.0
 
 
 def _joint_intervals(
     differences: Sequence[Floats], degrees: Sequence[float], settings: ComparisonSettings
 ) -> list[Interval]:
-    if settings.n_slides < 2:
-        return [NO_INTERVAL] * len(differences)
     from scipy.special import ndtr
 
-    spreads = [float(np.nanstd(one[1:])) for one in differences]
-    deviations = [
-        np.abs(one[1:] - one[0]) / spread
-        for one, spread in zip(differences, spreads, strict=True)
-        if spread > 0
-    ]
-    if not deviations:
-        return [(float(one[0]), float(one[0])) for one in differences]
-    largest = np.nanmax(np.array(deviations), axis=0)
-    normal = float(np.nanquantile(largest, settings.confidence))
+    spreads = [_spread(one) for one in differences]
+    deviations = np.array(
+        [
+            np.abs(one[1:] - one[0]) / spread
+            for one, spread in zip(differences, spreads, strict=True)
+            if spread > _ROUNDING and _spread_is_seen(one, settings)
+        ]
+    )
+    if not len(deviations):
+        return [
+            (float(one[0]), float(one[0])) if _spread_is_seen(one, settings) else NO_INTERVAL
+            for one in differences
+        ]
+    # A resample that draws no truth tells nothing of any pair.
+    largest = np.nanmax(deviations[:, ~np.isnan(deviations).all(axis=0)], axis=0)
+    normal = float(np.quantile(largest, settings.confidence))
     intervals = []
     for one, spread, of_one in zip(differences, spreads, degrees, strict=True):
+        if not _spread_is_seen(one, settings):
+            intervals.append(NO_INTERVAL)
+            continue
         # As wide for Student's t as this is for the normal distribution.
         half = spread * wider(student(2 * float(ndtr(normal)) - 1, of_one), of_one)
         intervals.append((float(one[0] - half), float(one[0] + half)))
@@ -244,8 +248,12 @@ def _statement(
     caveat: str,
 ) -> str:
     better, other = labels[str(row["model"])], labels[str(row["other"])]
+    if np.isnan(row["difference"]):
+        return f"Nothing can be said of {better} and {other}: no species has a specimen on the test slides."
     numbers = f"difference in mAP50:95 {row['difference']:.3f}"
     if np.isnan(row["difference_low"]):
+        if row["difference"] == 0:
+            return f"{better} and {other} score the same here, on too few slides to tell more."
         return f"{better} scores higher than {other} here ({numbers}), on too few slides to tell more."
     numbers += (
         f", {settings.confidence:.0%} interval {row['difference_low']:.3f} to {row['difference_high']:.3f}"

@@ -57,13 +57,13 @@ def logit_interval(
     return min(low, estimate), max(high, estimate)
 
 
-def proportion_interval(right: Integers, total: Integers, *, confidence: float) -> Interval:
+def proportion_interval(right: Integers | Floats, total: Integers | Floats, *, confidence: float) -> Interval:
     """The interval of a precision or recall: right (n,) of total (n,) things on each of n slides.
 
     Slides without a thing count as slides that were looked at. Missing where fewer than two slides
     hold things, since nothing is known then of how slides differ.
     """
-    n_total, n_slides = int(total.sum()), len(total)
+    n_total, n_slides = float(total.sum()), len(total)
     if np.count_nonzero(total) < _MIN_SLIDES:
         return NO_INTERVAL
     share = float(right.sum()) / n_total
@@ -74,13 +74,27 @@ def proportion_interval(right: Integers, total: Integers, *, confidence: float) 
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
-def effective_number(right: Integers, total: Integers) -> float:
+def f1_interval(right: Integers, boxes: Integers, truths: Integers, *, confidence: float) -> Interval:
+    """The interval of an F1: right of so many boxes, and of so many truths, on each of n slides.
+
+    F1 is a share as well, F of the mean of boxes and truths, so its interval is made as that of a precision.
+    A wrong box and a missed truth count half each, so independent ones make its variance 1 - F / 2 of that of
+    a share of so many things.
+    """
+    things = (boxes + truths) / 2
+    share = float(right.sum()) / max(float(things.sum()), 1.0)
+    more = 1 / (1 - share / 2)
+    scaled: tuple[Floats, Floats] = (np.float64(more) * right, np.float64(more) * things)
+    return proportion_interval(*scaled, confidence=confidence)
+
+
+def effective_number(right: Integers | Floats, total: Integers | Floats) -> float:
     """How many independent things say as much as these, which cluster by slide; at most their number.
 
     The variance of the ratio, linearised by slide, over that of independent things (Korn & Graubard
     1998). Where all are right or all wrong no clustering can be seen, and the number itself is given.
     """
-    n_total, n_slides = int(total.sum()), len(total)
+    n_total, n_slides = float(total.sum()), len(total)
     share = float(right.sum()) / n_total
     independent = share * (1 - share) / n_total
     if independent == 0 or n_slides < _MIN_SLIDES:

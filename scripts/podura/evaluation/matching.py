@@ -36,20 +36,22 @@ def match(
     *,
     images: Mapping[str, str] | pd.DataFrame,
     species: Sequence[str],
+    sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> pd.DataFrame:
     """Match the detections of one part with its truths at the ten IoUs of COCO.
 
     truths: columns id (from 1), image, slide, species, x_min, y_min, x_max, y_max (pixels), ignore.
     detections: the table detections. images: the slide of every image of the part, also of those
     without truth or detections, as a mapping or as a frame with the columns image and slide.
-    species: the species codes of the study.
+    species: the species codes of the study. sizes: width and height of every image in pixels, by which
+    detections beyond an image are refused; None where that is not to be looked at.
 
     Returns the table matches: first the detections, by species in the order given, then by falling
     score, image and box; then the truths by id. Raises UserErrors for a detection or truth of a
     species or image that is not known, a score or box that is no number, a score outside 0 to 1, a
-    box turned inside out, an id that is given twice or is not positive.
+    box turned inside out, a detection beyond its image, an id that is given twice or is not positive.
     """
-    checked = checked_input(truths, detections, images, species)
+    checked = checked_input(truths, detections, images, species, sizes)
     found, true = checked.detections, checked.truths
     every_taken = assigned(found, true)
     columns: dict[str, Integers | Booleans] = {}

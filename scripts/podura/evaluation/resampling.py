@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from podura.errors import UserError
 from podura.evaluation import kernels
 from podura.evaluation.average_precision import RECALL_POINTS
 from podura.evaluation.ranking import Ranking, iou_index
@@ -27,10 +28,15 @@ def slide_weights(slides: Sequence[str], *, resamples: int, generator: Generator
     """How often each slide is in each resample: (resamples, n_slides), each row adds up to n_slides.
 
     slides: all slides of the part, also those without animals. Raises ValueError unless they are
-    sorted, each once: draws are only paired where the columns mean the same.
+    sorted, each once: draws are only paired where the columns mean the same; UserError without slides.
     """
-    if not slides or list(slides) != sorted(set(slides)):
-        raise ValueError("slides must be sorted by name, each given once, and at least one")
+    if not slides:
+        raise UserError(
+            "The test part has no slide, so nothing can be scored. Give it a share under split.fractions, or "
+            "put slides there in the column part of the table of images."
+        )
+    if list(slides) != sorted(set(slides)):
+        raise ValueError("slides must be sorted by name, each given once")
     share = np.full(len(slides), 1 / len(slides))
     return generator.multinomial(len(slides), share, size=resamples)
 

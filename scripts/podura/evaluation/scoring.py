@@ -152,7 +152,7 @@ def score_species(
     }
     return {
         **{name: for_json(value) for name, value in fields.items()},
-        "curve": _curve(precision_recall(test, settings.iou_percent)),
+        "curve": drawn_curve(precision_recall(test, settings.iou_percent)),
         "threshold_evidence": threshold_evidence(judged, settings.certificate),
         "folds": [one.row() for one in judged],
     }
@@ -194,7 +194,7 @@ def _at_thresholds(
     }
 
 
-def _curve(curve: PrecisionRecall) -> dict[str, list[float]]:
+def drawn_curve(curve: PrecisionRecall) -> dict[str, list[float]]:
     """The curve for drawing: of a long one, points at even distances along its line."""
     if not curve.n_truth:
         return {"recall": [], "precision": [], "score": []}

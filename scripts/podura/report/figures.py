@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from podura.report.comparison_figures import differences_figure, ranks_figure
 from podura.report.curves import learning_figure, precision_recall_figure
 from podura.report.faults import confusion_figure, errors_figure, reliability_figure
 from podura.report.parts import (
@@ -24,6 +25,7 @@ from podura.report.parts import (
     shortened,
     stripes,
 )
+from podura.report.people import people_figure
 from podura.report.results import Results, seed_means, species_codes
 from podura.report.style import (
     CONTROL,
@@ -40,8 +42,8 @@ _MOST_LINES = 160
 
 
 def draw_figures(results: Results) -> dict[str, Figure]:
-    """Every figure of the report by the name of its file."""
-    return {
+    """Every figure of the report by the name of its file; that of people only where there are some."""
+    figures = {
         "map_by_model": models_figure(results.models_table, results.species_table),
         "ap50_by_species": species_figure(results.species_table, results.models_table, results.species_list),
         "precision_recall": precision_recall_figure(
@@ -51,7 +53,14 @@ def draw_figures(results: Results) -> dict[str, Figure]:
         "confusion": confusion_figure(results),
         "reliability": reliability_figure(results),
         "learning_curves": learning_figure(results.histories, results.models_table),
+        "differences": differences_figure(results.comparisons, results.models_table),
+        "rank_chances": ranks_figure(results.ranks, results.models_table),
     }
+    if results.people is not None and results.people_curves is not None:
+        figures["people"] = people_figure(
+            results.people, results.people_curves, results.models_table, results.species_list
+        )
+    return figures
 
 
 @styled

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from podura.report import certificates, leakage, summary, suspects, wording
+from podura.report import certificates, comparisons, leakage, people, summary, suspects, wording
 from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, render
@@ -56,6 +56,12 @@ def _context(results: Results) -> dict[str, Any]:
         "facts": summary.facts(results),
         "verdict": wording.verdict(results),
         "ranking": summary.ranking_rows(results),
+        "winner_sentences": comparisons.winner_sentences(results),
+        "pairs": comparisons.pair_rows(results),
+        "few_detectors": len(detectors) <= comparisons.FEW_DETECTORS,
+        "people": people.people_rows(results),
+        "people_sentences": people.people_sentences(results),
+        "people_reference": people.reference_words(results),
         "ensembles": ensemble_sentences(results),
         "controls": controls,
         "control_faults": [f"{row['label']}: {row['fault']}" for row in controls if row["fault"]],
@@ -103,7 +109,15 @@ def _embedded(figures: Mapping[str, Figure], results: Results) -> dict[str, Mark
         "of each row. benchmark/confusion.csv gives the numbers.",
         "reliability": f"Precision against score for {models}. benchmark/reliability.csv gives the numbers.",
         "learning_curves": f"Validation mAP and training loss by epoch for {models}, a line a seed.",
+        "differences": f"{models} on an axis of mean AP50:95; bars join those that nothing tells apart. The "
+        "table of pairs gives the numbers.",
+        "rank_chances": f"The chance of each rank for {models}, in percent. benchmark/ranks.csv has them.",
+        "people": "Precision against recall on the test images: experts as dots, detectors as curves, a "
+        f"panel for all species and one for each of {species}. The table gives the numbers over all species; "
+        "benchmark/people.csv has those of each.",
     }
     return {
-        name: Markup(inline_svg(figures[name], f"figure-{name}", text)) for name, text in descriptions.items()
+        name: Markup(inline_svg(figures[name], f"figure-{name}", text))
+        for name, text in descriptions.items()
+        if name in figures
     }

@@ -41,6 +41,9 @@ def read_results(
             if (history := folder / f"models/{model}/{run}/history.csv").is_file():
                 histories[(model, run)] = tables.HISTORY.read_csv(history)
     counts = tables.SPLIT_REPORT.read_csv(folder / "dataset/counts.csv")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    # A file of an earlier run may lie there, so the configuration tells.
+    people = config["evaluation"].get("experts") is not None
     return Results(
         species_table=species_table,
         models_table=tables.BENCHMARK_MODELS.read_csv(folder / "benchmark/models.csv"),
@@ -50,11 +53,17 @@ def read_results(
         split=split,
         counts=counts.rename(columns={"n_truth": "n_specimens"}),
         species_list=species_list,
-        config=yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        config=config,
         provenance=provenance,
         diagnosis={
             name: table.read_csv(folder / f"benchmark/{name}.csv") for name, table in DIAGNOSIS_SHOWN.items()
         },
+        comparisons=tables.BENCHMARK_COMPARISONS.read_csv(folder / "benchmark/comparisons.csv"),
+        ranks=tables.BENCHMARK_RANKS.read_csv(folder / "benchmark/ranks.csv"),
+        people=tables.BENCHMARK_PEOPLE.read_csv(folder / "benchmark/people.csv") if people else None,
+        people_curves=tables.PEOPLE_CURVES.read_parquet(folder / "benchmark/people_curves.parquet")
+        if people
+        else None,
     )
 
 

@@ -51,6 +51,9 @@ class Results:
     ensembles: of each model that fuses others its ``members`` and ``seeds`` (each or all).
     diagnosis: the tables of what goes wrong by the names of their files: ``errors``, ``confusion``,
     ``reliability`` and ``suspects``; empty ones where it was not asked.
+    comparisons, ranks: ``tables.BENCHMARK_COMPARISONS`` and ``BENCHMARK_RANKS``; None where nothing was
+    compared.
+    people, people_curves: ``tables.BENCHMARK_PEOPLE`` and ``PEOPLE_CURVES``; None without experts.
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
     """
@@ -71,16 +74,27 @@ class Results:
     diagnosis: Mapping[str, pd.DataFrame] = field(
         default_factory=lambda: {name: table.frame([]) for name, table in DIAGNOSIS_SHOWN.items()}
     )
+    comparisons: pd.DataFrame | None = None
+    ranks: pd.DataFrame | None = None
+    people: pd.DataFrame | None = None
+    people_curves: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)
         tables.BENCHMARK_MODELS.frame(self.models_table)
         tables.PROBLEMS.frame(self.problems)
         tables.SPLIT.frame(self.split)
-        if self.leakage is not None:
-            tables.LEAKAGE.frame(self.leakage)
         for name, table in DIAGNOSIS_SHOWN.items():
             table.frame(self.diagnosis[name])
+        for table, frame in (
+            (tables.LEAKAGE, self.leakage),
+            (tables.BENCHMARK_COMPARISONS, self.comparisons),
+            (tables.BENCHMARK_RANKS, self.ranks),
+            (tables.BENCHMARK_PEOPLE, self.people),
+            (tables.PEOPLE_CURVES, self.people_curves),
+        ):
+            if frame is not None:
+                table.frame(frame)
         for history in self.histories.values():
             tables.HISTORY.frame(history)
         missing = [name for name in COUNT_COLUMNS if name not in self.counts.columns]

@@ -29,6 +29,7 @@ from podura.report.results import (
 )
 from podura.report.wording import (
     MISSING,
+    chance,
     count,
     duration,
     fraction,
@@ -58,6 +59,7 @@ def ranking_rows(results: Results) -> list[dict[str, Any]]:
             {
                 "label": row["label"],
                 "rank": count(row["rank"]),
+                "chance_best": chance(row["chance_best"]),
                 "map50_95": fraction(row["map50_95"]),
                 "map50_95_interval": interval(row["map50_95_low"], row["map50_95_high"]),
                 "map50_95_seeds": _spread(seeds["ap50_95"].get(str(row["model"]), [])),

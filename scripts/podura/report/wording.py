@@ -44,6 +44,14 @@ def percent(value: float) -> str:
     return f"{100 * value:.4g}\u00a0%"
 
 
+def chance(value: Any) -> str:
+    """A chance in whole percents; ``>99 %`` and ``<1 %`` where resamples cannot tell more."""
+    if not is_number(value):
+        return MISSING
+    share = 100 * float(value)
+    return ">99\u00a0%" if share > 99 else "<1\u00a0%" if share < 1 else f"{share:.0f}\u00a0%"
+
+
 def millions(value: Any) -> str:
     """A number of parameters: ``2.51 million``."""
     return f"{float(value) / 1e6:.3g} million" if is_number(value) else MISSING
@@ -143,7 +151,10 @@ def verdict(results: Results) -> list[str]:
     if len(scored) == 1:
         sentences.append("It is the only detector with a score, so nothing is compared.")
     elif not others.empty:
-        sentences.append(_separation_sentence(best, others))
+        compared = results.comparisons is not None and not results.comparisons.empty
+        sentences.append(
+            _told_apart_sentence(results, best, others) if compared else _separation_sentence(best, others)
+        )
     unscored = detectors[detectors["map50_95"].isna()]
     if len(unscored):
         sentences.append(f"{listing(list(unscored['label']))}: no score.")
@@ -186,6 +197,30 @@ def _separation_sentence(best: pd.DataFrame, others: pd.DataFrame) -> str:
     return (
         f"{subject} {whom}: these test slides do not separate them, "
         "so speed, size or licence may decide between them."
+    )
+
+
+def _told_apart_sentence(results: Results, best: pd.DataFrame, others: pd.DataFrame) -> str:
+    """From the paired differences, whose joint intervals hold for all pairs at once."""
+    assert results.comparisons is not None
+    pairs = results.comparisons.set_index(["model", "other"])
+    verdicts = {
+        str(label): {str(pairs["verdict"].get((one, other), "undecided")) for one in best["model"]}
+        for other, label in zip(others["model"], others["label"], strict=True)
+    }
+    if results.comparisons["difference_low"].isna().all():
+        return "There are too few test slides to say whether the detectors differ on other slides."
+    worse = [label for label, found in verdicts.items() if found == {"better"}]
+    alike = [label for label in verdicts if label not in worse]
+    it, is_better = ("it", "It is better") if len(best) == 1 else ("them", "They are better")
+    if not alike:
+        return (
+            f"{is_better} than {'every other detector' if len(worse) > 1 else worse[0]} on slides like these."
+        )
+    first = f"{is_better} than {_at_most_five(worse)} on slides like these. " if worse else ""
+    return (
+        f"{first}These test slides do not tell {it} from {_at_most_five(alike)}: speed, size or licence may "
+        "decide between them."
     )
 
 

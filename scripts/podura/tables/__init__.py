@@ -43,6 +43,13 @@ from podura.tables.files import (
     write_text,
 )
 from podura.tables.pairs import EXAMINED_IMAGES, LEAKAGE, SIMILAR_IMAGES
+from podura.tables.people import (
+    ALL_SPECIES,
+    BENCHMARK_PEOPLE,
+    EXPERT_BOXES,
+    EXPERT_IMAGES,
+    PEOPLE_CURVES,
+)
 from podura.tables.places import (
     ALL_SEEDS,
     part_folder,
@@ -56,6 +63,7 @@ from podura.tables.trials import TRIALS
 
 __all__ = [
     "ALL_SEEDS",
+    "ALL_SPECIES",
     "BENCHMARK_BY_EDGE",
     "BENCHMARK_BY_SIZE",
     "BENCHMARK_COMPARISONS",
@@ -63,6 +71,7 @@ __all__ = [
     "BENCHMARK_ERRORS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",
+    "BENCHMARK_PEOPLE",
     "BENCHMARK_RANKS",
     "BENCHMARK_RELIABILITY",
     "BENCHMARK_SPECIES",
@@ -72,6 +81,8 @@ __all__ = [
     "DETECTIONS",
     "DIAGNOSES",
     "EXAMINED_IMAGES",
+    "EXPERT_BOXES",
+    "EXPERT_IMAGES",
     "HISTORY",
     "IMAGES",
     "IOU_PERCENTS",
@@ -79,6 +90,7 @@ __all__ = [
     "MATCHES",
     "PARTS",
     "PART_IMAGES",
+    "PEOPLE_CURVES",
     "PICTURES",
     "PROBLEMS",
     "PUBLIC_TABLES",

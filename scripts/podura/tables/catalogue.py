@@ -6,6 +6,7 @@ from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
+from podura.tables.people import BENCHMARK_PEOPLE
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
 
@@ -282,4 +283,5 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_RANKS,
     *DIAGNOSES.values(),
     BENCHMARK_SUSPECTS,
+    BENCHMARK_PEOPLE,
 )
