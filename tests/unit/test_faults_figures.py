@@ -15,7 +15,8 @@ from podura.report.faults import confusion_figure, confusion_matrix, errors_figu
 from podura.report.page import render_report
 from podura.report.results import DIAGNOSIS_SHOWN
 from podura.report.suspects import SHOWN, suspect_rows
-from report_data import make_diagnosis, make_results
+from report_data import make_results
+from report_diagnosis import make_diagnosis
 
 FIGURES = (errors_figure, confusion_figure, reliability_figure)
 

@@ -45,6 +45,19 @@ def test_the_controls_bound_the_scale(finished):
     assert pd.isna(models.loc["control_truth", "rank"])
 
 
+def test_the_truth_has_no_errors_and_nothing_is_taken_for_another(finished):
+    benchmark = finished / "results/tiny/benchmark"
+    errors = pd.read_csv(benchmark / "errors.csv")
+    assert set(errors["model"]) == {"fasterrcnn_lite0", "yolov5n", "control_truth", "control_shuffled"}
+    truth = errors[(errors["model"] == "control_truth") & (errors["level"] == "floor")]
+    assert (truth["n"] == 0).all()
+    confusion = pd.read_csv(benchmark / "confusion.csv")
+    of_truth = confusion[(confusion["model"] == "control_truth") & (confusion["level"] == "floor")]
+    assert (of_truth["true_species"] == of_truth["found_species"]).all()
+    assert set(pd.read_csv(benchmark / "by_size.csv")["range"]) == {"small", "medium", "large"}
+    assert set(pd.read_csv(benchmark / "suspects.csv")["kind"]) <= {"unlabelled", "not_found"}
+
+
 def test_no_part_shares_a_slide_with_another(finished):
     split = pd.read_csv(finished / "results/tiny/dataset/split.csv")
     assert (split.groupby("slide")["part"].nunique() == 1).all()
