@@ -81,11 +81,12 @@ def f1_interval(right: Integers, boxes: Integers, truths: Integers, *, confidenc
     A wrong box and a missed truth count half each, so independent ones make its variance 1 - F / 2 of that of
     a share of so many things.
     """
-    things = (boxes + truths) / 2
+    things: Floats = np.asarray((boxes + truths) / 2, dtype=np.float64)
     share = float(right.sum()) / max(float(things.sum()), 1.0)
     more = 1 / (1 - share / 2)
-    scaled: tuple[Floats, Floats] = (np.float64(more) * right, np.float64(more) * things)
-    return proportion_interval(*scaled, confidence=confidence)
+    return proportion_interval(
+        np.asarray(right * more, dtype=np.float64), things * more, confidence=confidence
+    )
 
 
 def effective_number(right: Integers | Floats, total: Integers | Floats) -> float:
