@@ -44,14 +44,6 @@ def test_every_architecture_says_which_weights_it_can_start_from() -> None:
     assert architectures() == set(SOURCES.choices)
 
 
-def test_the_manual_says_the_same_of_imagenet() -> None:
-    readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| `([\w-]+)` \| (yes|no) \|$", readme, re.M)
-    assert {(adapter, name): said == "yes" for adapter, name, said in rows} == {
-        key: "imagenet" in SOURCES.kinds(*key) for key in SOURCES.choices
-    }
-
-
 def test_shipped_models_start_from_weights_that_there_are() -> None:
     named = set()
     for path in [*(ROOT / "config").rglob("*models.yaml"), *(ROOT / "tests").rglob("*models.yaml")]:
