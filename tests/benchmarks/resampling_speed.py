@@ -5,7 +5,48 @@
 A run has 200 test slides with 50 detections each of ten species; every species of every run is evaluated at
 ten IoUs in every resample. The last row is a study: models × 5 seeds × 10 species × 2,000 resamples, with the
 comparison of all pairs. Memory is the peak of the process.
-"""The draws of one model's runs, and the seconds that resampling took (matching aside)."""
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("--models", type=int, default=10)
+parser.add_argument("--threads", type=int, default=2)
+arguments = parser.parse_args()
+os.environ["NUMBA_NUM_THREADS"] = str(arguments.threads)  # read when Numba is imported
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from evaluation_data import slide_study  # noqa: E402
+from podura.evaluation.comparison import ComparisonSettings, comparisons_table, ranks_table  # noqa: E402
+from podura.evaluation.draws import Draws, draws_of  # noqa: E402
+from podura.evaluation.matching import match  # noqa: E402
+from podura.evaluation.resampling import slide_weights  # noqa: E402
+
+SPECIES = tuple(f"SPE-{number:03d}" for number in range(10))
+SLIDES = 200
+
+
+def matches(seed: int) -> tuple[pd.DataFrame, list[str]]:
+    truths, detections, images = slide_study(
+        np.random.default_rng(seed),
+        n_images=SLIDES,
+        n_truth=45 * SLIDES,
+        n_detections=50 * SLIDES,
+        species=SPECIES,
+        images_per_slide=1,
+    )
+    return match(truths, detections, images=images, species=SPECIES), sorted(set(images.values()))
+
+
+def resampled(seeds: range, resamples: int) -> tuple[Draws, float]:
+    """The draws of one model's runs, and the seconds that resampling took (matching aside)."""
     tests = [(seed + 1, matches(seed)) for seed in seeds]
     slides = tests[0][1][1]
     weights = slide_weights(slides, resamples=resamples, generator=np.random.default_rng(0))
