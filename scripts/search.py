@@ -152,7 +152,8 @@ def trained(
 
 def identity(arguments: argparse.Namespace) -> str:
     """Digest of all that decides the course of this search, so that no other one continues it."""
-    files = [word for word in arguments.training if Path(word).is_file()]
+    # A setting as JSON may be longer than a path can be, and asking for such a file is an error.
+    files = [word for word in arguments.training if word[:1] not in "{[-" and Path(word).is_file()]
     parts = [arguments.model, arguments.search, arguments.code, str(arguments.seed), *arguments.training]
     text = "\0".join([*parts, *(file_digest(file) for file in files)])
     return hashlib.sha256(text.encode()).hexdigest()

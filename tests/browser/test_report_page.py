@@ -47,7 +47,7 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert browser.requests() == [page.resolve().as_uri()]
     assert browser.run("document.documentElement.scrollWidth") <= width
     heights = browser.run("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height)")
-    assert len(heights) == 7
+    assert len(heights) == 9
     assert min(heights) > 100
 
 

@@ -114,6 +114,7 @@ def test_a_trial_is_given_all_that_a_training_is_given():
     flags = {}
     for rule in ("train", "search"):
         text = (REPOSITORY / f"workflow/rules/{rule}.smk").read_text(encoding="utf-8")
-        shell = text[text.rindex("    shell:") :]
+        of_rule = text[text.index(f"rule {rule}:") :]
+        shell = of_rule[of_rule.index("    shell:") :].split("\nrule ")[0]
         flags[rule] = set(re.findall(r"--[a-z-]+", shell))
     assert flags["train"] - flags["search"] == set()
