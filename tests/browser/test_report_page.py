@@ -48,7 +48,8 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert browser.run("document.documentElement.scrollWidth") <= width
     heights = browser.run("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height)")
     assert len(heights) == 9
-    assert min(heights) > 100
+    # The flattest is the axis of two detectors, on a phone.
+    assert min(heights) > 80
 
 
 @pytest.mark.parametrize("dark", [False, True])
