@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from podura.evaluation.intervals import (
     degrees_of_freedom,
+    difference_interval,
     effective_number,
-    expanded_interval,
     logit_interval,
     proportion_interval,
     student,
@@ -91,12 +91,12 @@ def test_an_average_precision_without_spread_is_its_own_interval_and_without_sli
         assert np.isnan(interval).all()
 
 
-def test_a_difference_takes_percentiles_a_little_further_out_and_leaves_missing_ones_out() -> None:
+def test_a_difference_is_wider_with_few_slides_and_leaves_missing_resamples_out() -> None:
     draws = np.append(np.random.default_rng(1).normal(0.1, 0.02, 4000), [np.nan] * 50)
-    few, many = (expanded_interval(draws, degrees=degrees, confidence=0.95) for degrees in (9, 900))
+    few, many = (difference_interval(0.1, draws, degrees=degrees, confidence=0.95) for degrees in (9, 900))
     assert many == pytest.approx((0.1 - 1.96 * 0.02, 0.1 + 1.96 * 0.02), abs=0.003)
     assert few[0] < many[0] < many[1] < few[1]
-    assert np.isnan(expanded_interval(np.full(5, np.nan), degrees=9, confidence=0.95)).all()
+    assert np.isnan(difference_interval(0.1, np.full(5, np.nan), degrees=9, confidence=0.95)).all()
 
 
 def test_degrees_of_freedom_lie_between_those_of_the_parts() -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.draws import Draws, over_seeds, variance_of_seeds
+from podura.evaluation.draws import Draws, over_seeds, variances_of_seeds
 from podura.evaluation.intervals import degrees_of_freedom, logit_interval
 from podura.evaluation.scoring import ScoreSettings
 from podura.tables import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
+
+_METRICS = ("map50", "map50_95")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,17 @@ def models_table(
     of the same mean in resamples of slides and seeds, where a species of which none is drawn is left
     out. Ranks count from 1 by map50_95; equal ones share the better rank.
     """
-    rows = [_model_row(facts, species_table, draws(facts.model), n_slides, settings) for facts in models]
+    of_models = {facts.model: draws(facts.model) for facts in models}
+    # Controls have no training, so they tell nothing of how far seeds spread.
+    trained = [facts.model for facts in models if facts.role == "detector"]
+    variances = {
+        metric: variances_of_seeds({name: of_models[name].means(metric) for name in trained})
+        for metric in _METRICS
+    }
+    rows = [
+        _model_row(facts, species_table, of_models[facts.model], n_slides, variances, settings)
+        for facts in models
+    ]
     table = pd.DataFrame(rows)
     of_detectors = table["map50_95"].where(table["role"] == "detector")
     table["rank"] = of_detectors.rank(ascending=False, method="min")
@@ -89,6 +101,7 @@ def _model_row(
     species_table: pd.DataFrame,
     draws: Draws,
     n_slides: int,
+    variances: Mapping[str, Mapping[str, tuple[float, int]]],
     settings: ScoreSettings,
 ) -> dict[str, Any]:
     of_model = species_table[species_table["model"] == facts.model]
@@ -99,7 +112,10 @@ def _model_row(
     by_seed = with_truth.groupby("seed")[["ap50", "ap50_95"]].mean().reindex(seeds)
     map50, map50_95 = by_seed["ap50"].to_numpy(float), by_seed["ap50_95"].to_numpy(float)
     low_high, low_high_95 = (
-        mean_interval(draws, metric, facts.model, n_slides, settings) for metric in ("map50", "map50_95")
+        mean_interval(
+            draws, metric, facts.model, n_slides, settings, between_seeds=variances[metric].get(facts.model)
+        )
+        for metric in _METRICS
     )
     return {
         "model": facts.model,
@@ -127,23 +143,31 @@ def _model_row(
 
 
 def mean_interval(
-    draws: Draws, metric: str, model: str, n_slides: int, settings: ScoreSettings
+    draws: Draws,
+    metric: str,
+    model: str,
+    n_slides: int,
+    settings: ScoreSettings,
+    *,
+    between_seeds: tuple[float, int] | None = None,
 ) -> tuple[float, float]:
-    """The interval of a model's mAP, metric map50 or map50_95, over slides and seeds."""
+    """The interval of a model's mAP, metric map50 or map50_95, over slides and seeds.
+
+    between_seeds: as ``variances_of_seeds`` gives it for the models of the study; None for the model alone.
+    """
     of_seeds = draws.means(metric)
-    whole = over_seeds(of_seeds, settings.random_seed, model)
-    n_seeds = len(of_seeds)
-    between_seeds = variance_of_seeds(of_seeds) / n_seeds
+    variance, known_from = between_seeds or variances_of_seeds({model: of_seeds})[model]
+    whole = over_seeds(of_seeds, settings.random_seed, model, variance)
     drawn = of_seeds[:, 1:].mean(axis=0)
     between_slides = float(np.var(drawn[~np.isnan(drawn)])) if (~np.isnan(drawn)).any() else 0.0
+    degrees = degrees_of_freedom((between_slides, n_slides), (variance / len(of_seeds), known_from))
     return logit_interval(
         float(whole[0]),
         whole[1:],
-        degrees=degrees_of_freedom((between_slides, n_slides), (between_seeds, n_seeds))
-        if n_slides > 1
-        else 0,
+        degrees=degrees if n_slides > 1 else 0,
         n_truth=int(draws.n_truth.sum()),
         confidence=settings.confidence,
+        n_slides=n_slides,
     )
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from podura.evaluation.draws import Draws, over_seeds, variance_of_seeds
+from podura.evaluation.draws import Draws, over_seeds, variances_of_seeds
 from podura.evaluation.intervals import (
     NO_INTERVAL,
     Interval,
     degrees_of_freedom,
-    expanded_interval,
+    difference_interval,
     student,
     wider,
 )
@@ -126,19 +126,9 @@ def rank_chances(values: Floats) -> Floats:
 def _all_resampled(
     draws: Mapping[str, Draws], metric: str, settings: ComparisonSettings
 ) -> tuple[dict[str, Floats], dict[str, tuple[float, int]]]:
-    """The mean of each model in each resample, and the variance between its seeds with what it is known from.
-
-    A handful of seeds tells little of how far they spread, so a model takes the variance that all models
-    have in the mean where its own is smaller.
-    """
+    """The mean of each model in each resample, and what ``variances_of_seeds`` gives."""
     means = {name: one.means(metric) for name, one in draws.items()}
-    own = {name: variance_of_seeds(values) for name, values in means.items()}
-    degrees = {name: len(values) - 1 for name, values in means.items()}
-    known = sum(degrees.values())
-    pooled = sum(own[name] * degrees[name] for name in own) / known if known else 0.0
-    variances = {
-        name: (own[name], degrees[name] + 1) if own[name] > pooled else (pooled, known + 1) for name in own
-    }
+    variances = variances_of_seeds(means)
     resampled = {
         name: over_seeds(values, settings.random_seed, name, variances[name][0])
         for name, values in means.items()
@@ -159,18 +149,25 @@ def _degrees(
     drawn = of_model[:, 1:].mean(axis=0) - of_other[:, 1:].mean(axis=0)
     drawn = drawn[~np.isnan(drawn)]
     between_slides = float(np.var(drawn)) if drawn.size else 0.0
-    between_seeds = [
-        (variances[name][0] / len(values), variances[name][1])
+    # One part: what is known of how seeds spread is known from all models together.
+    of_seeds = sum(
+        variances[name][0] / len(values)
         for name, values in ((model, of_model), (other, of_other))
         if len(values) > 1
-    ]
-    return degrees_of_freedom((between_slides, settings.n_slides), *between_seeds)
+    )
+    return degrees_of_freedom((between_slides, settings.n_slides), (of_seeds, variances[model][1]))
 
 
 def _interval(difference: Floats, degrees: float, settings: ComparisonSettings) -> Interval:
     if not _spread_is_seen(difference, settings):
         return NO_INTERVAL
-    return expanded_interval(difference[1:], degrees=degrees, confidence=settings.confidence)
+    return difference_interval(
+        float(difference[0]),
+        difference[1:],
+        degrees=degrees,
+        confidence=settings.confidence,
+        n_slides=settings.n_slides,
+    )
 
 
 def _spread_is_seen(difference: Floats, settings: ComparisonSettings) -> bool:
@@ -215,7 +212,7 @@ def _joint_intervals(
             intervals.append(NO_INTERVAL)
             continue
         # As wide for Student's t as this is for the normal distribution.
-        half = spread * wider(student(2 * float(ndtr(normal)) - 1, of_one), of_one)
+        half = spread * wider(student(2 * float(ndtr(normal)) - 1, of_one), settings.n_slides)
         intervals.append((float(one[0] - half), float(one[0] + half)))
     return intervals
 

@@ -5,7 +5,7 @@ Every model meets the same resamples, so the draws of two models are paired, res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,20 @@ def variance_of_seeds(of_seeds: Floats) -> float:
     if resampled.size:
         from_slides = float(np.var(resampled - resampled.mean(axis=0), axis=1).sum()) / (n_seeds - 1)
     return max(0.0, float(np.var(of_seeds[:, 0], ddof=1)) - from_slides)
+
+
+def variances_of_seeds(means: Mapping[str, Floats]) -> dict[str, tuple[float, int]]:
+    """Of each model the variance between seeds, and the number of seeds that it is as good as known from.
+
+    means: of each model (seeds, 1 + resamples). A handful of seeds tells little of how far they spread, and
+    two hardly anything, so all models lend each other their degrees of freedom; a model takes the
+    variance that they have in the mean where its own is smaller.
+    """
+    own = {name: variance_of_seeds(values) for name, values in means.items()}
+    degrees = {name: len(values) - 1 for name, values in means.items()}
+    known = sum(degrees.values())
+    pooled = sum(own[name] * degrees[name] for name in own) / known if known else 0.0
+    return {name: (max(own[name], pooled), known + 1) for name in own}
 
 
 def save_draws(draws: Draws, path: Path) -> None:

@@ -9,8 +9,7 @@ slides hold all the errors, so:
 * a precision or recall at a threshold takes Wilson's interval with the effective number of detections
   (Korn & Graubard 1998; Kott, Andersson & Nerman 2001; compared by Franco et al. 2019,
   doi:10.1093/jssam/smy019), which also has a width where no error was seen;
-* a difference takes the percentiles of its paired resamples, set wider as t is wider than the normal
-  distribution (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+* a difference takes Student's t with the standard deviation of its paired resamples.
 """
 
 from __future__ import annotations
@@ -36,11 +35,18 @@ def student(confidence: float, degrees: float) -> float:
 
 
 def logit_interval(
-    estimate: float, draws: Floats, *, degrees: float, n_truth: int, confidence: float
+    estimate: float,
+    draws: Floats,
+    *,
+    degrees: float,
+    n_truth: int,
+    confidence: float,
+    n_slides: int | None = None,
 ) -> Interval:
     """The interval of an average precision from its resamples, NaN ones left out.
 
-    degrees: of freedom, one less than the slides that can show a spread. n_truth: specimens behind the
+    degrees: of freedom, one less than the slides that can show a spread, unless seeds spread as well and
+    ``n_slides`` is given. n_truth: specimens behind the
     figure; the logit is taken half a specimen away from 0 and 1. Missing without a spread to be seen
     between resamples unless all are equal to the estimate, which then is its own interval.
     """
@@ -52,7 +58,7 @@ def logit_interval(
     edge = 0.5 / max(n_truth, 1)
     centre = float(_logit(np.clip(estimate, edge, 1 - edge)))
     spread = float(np.std(_logit(np.clip(known, edge, 1 - edge))))
-    half = wider(student(confidence, degrees), degrees) * spread
+    half = wider(student(confidence, degrees), n_slides or degrees + 1) * spread
     low, high = _logistic(centre - half), _logistic(centre + half)
     return min(low, estimate), max(high, estimate)
 
@@ -105,16 +111,15 @@ def effective_number(right: Integers | Floats, total: Integers | Floats) -> floa
     return n_total / max(1.0, clustered / independent)
 
 
-def expanded_interval(draws: Floats, *, degrees: float, confidence: float) -> Interval:
-    """The percentile interval of resamples, NaN ones left out, as much wider as t asks for."""
+def difference_interval(
+    estimate: float, draws: Floats, *, degrees: float, confidence: float, n_slides: int | None = None
+) -> Interval:
+    """The interval of a difference from its paired resamples, NaN ones left out, by Student's t."""
     known = draws[~np.isnan(draws)]
-    if not known.size or degrees < 1:
+    if not known.size or math.isnan(estimate) or degrees < 1:
         return NO_INTERVAL
-    from scipy.special import ndtr
-
-    wide = wider(student(confidence, degrees), degrees)
-    low, high = np.quantile(known, [float(ndtr(-wide)), float(ndtr(wide))])
-    return float(low), float(high)
+    half = wider(student(confidence, degrees), n_slides or degrees + 1) * float(np.std(known))
+    return estimate - half, estimate + half
 
 
 def degrees_of_freedom(*parts: tuple[float, int]) -> float:
@@ -129,9 +134,9 @@ def degrees_of_freedom(*parts: tuple[float, int]) -> float:
     return whole**2 / sum(variance**2 / degrees for variance, degrees in known)
 
 
-def wider(quantile: float, degrees: float) -> float:
-    """The quantile with what resampling n things spreads too little, (n - 1) / n in its variance."""
-    return quantile * math.sqrt((degrees + 1) / degrees)
+def wider(quantile: float, n_slides: float) -> float:
+    """The quantile with what resampling n slides spreads too little, (n - 1) / n in its variance."""
+    return quantile * math.sqrt(n_slides / (n_slides - 1))
 
 
 def _logit(share: Floats | float) -> Floats:
