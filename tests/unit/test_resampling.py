@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_data import SPECIES, hostile_study, slide_study
+from podura.errors import UserError
 from podura.evaluation import kernels
 from podura.evaluation.average_precision import (
     RECALL_POINTS,
@@ -152,10 +153,15 @@ def test_draws_are_paired_whole_and_of_equal_chance() -> None:
     np.testing.assert_allclose(first.var(axis=0), 0.9, atol=0.12)
 
 
-@pytest.mark.parametrize("slides", [["b", "a"], ["a", "a"], []])
+@pytest.mark.parametrize("slides", [["b", "a"], ["a", "a"]])
 def test_slides_must_be_in_their_one_order(slides: list[str]) -> None:
     with pytest.raises(ValueError, match="sorted"):
         slide_weights(slides, resamples=5, generator=np.random.default_rng(0))
+
+
+def test_a_part_without_slides_is_told_of() -> None:
+    with pytest.raises(UserError, match="no slide"):
+        slide_weights([], resamples=5, generator=np.random.default_rng(0))
 
 
 def test_a_slide_that_is_not_of_the_part_is_an_error() -> None:
