@@ -35,9 +35,10 @@ test-slow: $(INSTALLED)
 test-models: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m models -n 2 tests/models
 
-# Whether certified thresholds keep their promise, on drawn studies: writes resources/certification.
+# Whether certified thresholds and intervals keep their promise, on drawn studies: writes resources/{certification,intervals}.
 simulation: $(INSTALLED)
 	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/certification.py
+	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/interval_coverage.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

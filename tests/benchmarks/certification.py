@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
+from study_page import renew
 
 from podura.evaluation.certification import MARGIN, MARGIN_POOLED
 from simulated_folds import SHARES, draw_folds
@@ -34,7 +35,6 @@ from threshold_procedures import PROCEDURES, TARGET, certified
 
 SEED = 20261125
 PAGE = Path(__file__).resolve().parents[2] / "resources" / "certification" / "README.md"
-MARKS = ("<!-- table -->", "<!-- end of table -->")
 #: Okabe and Ito's, one a procedure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
 #: The upper 95 % limit of the violation rate must stay below this.
@@ -219,13 +219,6 @@ def _cell(row: pd.Series, group: str) -> str:
     return f"{row['given']:.2f} / {row['violations']:.3f} / {row['kept']:.2f}"
 
 
-def with_table(page: str, table: str) -> str:
-    """The page with the table between its two marks."""
-    before, _, rest = page.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}"
-
-
 def figure(table: pd.DataFrame, path: Path) -> None:
     """Violations (left) and what is kept (right) by setting; procedures by colour and marker."""
     import matplotlib as mpl
@@ -271,9 +264,7 @@ def main() -> int:
     rounded.to_csv(arguments.output / "study.csv", index=False)
     figure(rounded, arguments.output / "study.svg")
     text = markdown(rounded)
-    page = arguments.output / PAGE.name
-    if page.is_file():
-        page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+    renew(arguments.output / PAGE.name, text)
     print(text, times(table), f"{time.perf_counter() - started:.0f} s in all", sep="\n")
     ours = table[table["procedure"].isin(["Podura", "pooled"]) & (table["group"] != "beyond")]
     broken = ours[ours["violations_upper"] > LIMIT]

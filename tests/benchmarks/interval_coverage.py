@@ -1,6 +1,6 @@
 """How often the intervals that Podura prints hold the truth, in simulated studies whose truth is known.
 
-    PYTHONPATH=scripts python tests/benchmarks/interval_coverage.py [--repeats 1000] [--output FILE.csv]
+    PYTHONPATH=scripts python tests/benchmarks/interval_coverage.py [--repeats 1000] [--output FOLDER]
 
 A study has slides that differ in how hard they are (standard deviation ``sigma`` on the logit of recall; on
 precision likewise), animals that differ as well, two models and three seeds of each. The truth of a figure is
@@ -12,7 +12,6 @@ it what the plain percentile interval of the same resamples reaches.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
+from study_page import renew
 
 from podura.evaluation.average_precision import RECALL_POINTS
 from podura.evaluation.benchmark import mean_interval
 from podura.evaluation.comparison import ComparisonSettings, comparisons_table
 from podura.evaluation.draws import Draws, over_seeds
-from podura.evaluation.intervals import logit_interval, proportion_interval
+from podura.evaluation.intervals import f1_interval, logit_interval, proportion_interval
 from podura.evaluation.kernels import resampled_average_precisions
 from podura.evaluation.scoring import ScoreSettings
 
+PAGE = Path(__file__).resolve().parents[2] / "resources" / "intervals" / "README.md"
 CONFIDENCE = 0.95
 THRESHOLD = 1.0
 SPECIES = ("A", "B")
@@ -160,6 +161,7 @@ def true_values(setting: Setting) -> dict[str, float]:
         "difference": float(np.mean(sums["difference"])),
         "precision": float(np.sum(sums["right"]) / np.sum(sums["accepted"])),
         "recall": float(np.sum(sums["right"]) / np.sum(sums["truths"])),
+        "F1": float(2 * np.sum(sums["right"]) / (np.sum(sums["accepted"]) + np.sum(sums["truths"]))),
     }
 
 
@@ -196,6 +198,7 @@ def intervals(generator: Generator, setting: Setting, repeat: int) -> dict[str, 
         shares = {
             "precision": weights @ right / (weights @ accepted),
             "recall": weights @ right / (weights @ truths[0]),
+            "F1": 2 * weights @ right / (weights @ (accepted + truths[0])),
         }
     return {
         "AP50": (
@@ -216,6 +219,10 @@ def intervals(generator: Generator, setting: Setting, repeat: int) -> dict[str, 
         "recall": (
             *proportion_interval(right, truths[0], confidence=CONFIDENCE),
             *_percentiles(shares["recall"]),
+        ),
+        "F1": (
+            *f1_interval(right, accepted, truths[0], confidence=CONFIDENCE),
+            *_percentiles(shares["F1"]),
         ),
     }
 
@@ -254,19 +261,72 @@ def covered(setting: Setting, repeats: int) -> list[dict[str, object]]:
     return rows
 
 
+def markdown(table: pd.DataFrame, repeats: int) -> str:
+    """Coverage by setting and figure, with that of plain percentiles after the slash."""
+    figures = list(dict.fromkeys(table["figure"]))
+    error = (CONFIDENCE * (1 - CONFIDENCE) / repeats) ** 0.5
+    lines = [
+        f"{repeats:,} studies a setting; a coverage of 95 % has a standard error of {100 * error:.1f}. "
+        "Podura / plain percentiles, in %.",
+        "",
+        "| setting | " + " | ".join(figures) + " |",
+        "|---|" + "---|" * len(figures),
+    ]
+    for setting, rows in table.groupby("setting", sort=False):
+        shares = 100 * rows.set_index("figure")[["covered", "covered_by_percentiles"]]
+        cells = [f"{ours:.1f} / {plain:.1f}" for ours, plain in shares.loc[figures].itertuples(index=False)]
+        lines.append(f"| {setting} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def figure(table: pd.DataFrame, path: Path) -> None:
+    """Coverage by setting: a panel for each figure, Podura's intervals filled, plain percentiles hollow."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update({"svg.hashsalt": "podura", "svg.fonttype": "none", "font.size": 8})
+    settings = list(dict.fromkeys(table["setting"]))
+    figures = list(dict.fromkeys(table["figure"]))
+    place = {name: len(settings) - k for k, name in enumerate(settings)}
+    drawn = Figure(figsize=(11, 0.27 * len(settings) + 1.2), layout="constrained")
+    for axis, name in zip(drawn.subplots(1, len(figures), sharex=True, sharey=True), figures, strict=True):
+        rows = table[table["figure"] == name]
+        y = rows["setting"].map(place)
+        axis.axvspan(93, 97, color="#e8eef4", zorder=0)
+        axis.axvline(95, color="#666666", lw=0.9)
+        axis.scatter(
+            100 * rows["covered_by_percentiles"],
+            y,
+            s=22,
+            facecolors="none",
+            edgecolors="#a05a00",
+            label="plain percentiles",
+        )
+        axis.scatter(100 * rows["covered"], y, s=26, color="#1f5a8a", zorder=3, label="Podura")
+        axis.set(title=name, xlim=(80, 100.5))
+        axis.grid(axis="y", color="#eeeeee", zorder=0)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_yticks([place[setting] for setting in settings], settings)
+    handles, labels = axis.get_legend_handles_labels()
+    drawn.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=2, frameon=False)
+    drawn.supxlabel("% of studies whose 95 % interval holds the truth (shaded: 93 to 97)", fontsize=8)
+    drawn.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=1000)
-    parser.add_argument("--output", type=Path, help="CSV file for the table")
+    parser.add_argument("--output", type=Path, default=PAGE.parent, help="folder of study.csv and study.svg")
     arguments = parser.parse_args()
     rows = []
     for setting in SETTINGS:
         rows += covered(setting, arguments.repeats)
-        print(pd.DataFrame(rows[-5:]).round(3).to_string(index=False, header=len(rows) == 5), flush=True)
-    if arguments.output:
-        pd.DataFrame(rows).to_csv(arguments.output, index=False, float_format="%.4f")
-    error = (0.95 * 0.05 / arguments.repeats) ** 0.5
-    print(f"standard error of a coverage of 0.95: {error:.3f}", file=sys.stderr)
+        print(pd.DataFrame(rows[-6:]).round(3).to_string(index=False, header=len(rows) == 6), flush=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(arguments.output / "study.csv", index=False, float_format="%.4f")
+    figure(table, arguments.output / "study.svg")
+    renew(arguments.output / PAGE.name, markdown(table, arguments.repeats))
 
 
 if __name__ == "__main__":

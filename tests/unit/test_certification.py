@@ -32,7 +32,8 @@ from podura.tables import IOU_PERCENTS
 from simulated_studies import Population, Setting, draw, least_favourable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from certification import LIMIT, PAGE, markdown, with_table
+from certification import LIMIT, PAGE, markdown
+from study_page import with_table
 from threshold_procedures import certified, naive
 
 SETTINGS = CertificateSettings(iou_percent=50, target_precision=0.95)

@@ -151,7 +151,7 @@ def digest(samples, number):
 
 
 def _digest(samples, number, results):
-    # A forked process has none of OpenMP's threads and would wait for them, so it works with one, as loaders do.
+    # A forked process has none of OpenMP's threads and would wait for them: it works with one, as loaders do.
     torch.set_num_threads(1)
     results.put((number, digest(samples, number)))
 
