@@ -26,7 +26,7 @@ from podura.evaluation.average_precision import RECALL_POINTS
 from podura.evaluation.benchmark import mean_interval
 from podura.evaluation.comparison import ComparisonSettings, comparisons_table
 from podura.evaluation.draws import Draws, over_seeds
-from podura.evaluation.intervals import f1_interval, logit_interval, proportion_interval
+from podura.evaluation.intervals import effective_slides, f1_interval, logit_interval, proportion_interval
 from podura.evaluation.kernels import resampled_average_precisions
 from podura.evaluation.scoring import ScoreSettings
 
@@ -203,7 +203,11 @@ def intervals(generator: Generator, setting: Setting, repeat: int) -> dict[str, 
     return {
         "AP50": (
             *logit_interval(
-                single[0], single[1:], degrees=n - 1, n_truth=int(truths[0].sum()), confidence=CONFIDENCE
+                single[0],
+                single[1:],
+                degrees=effective_slides(truths[0]) - 1,
+                n_truth=int(truths[0].sum()),
+                confidence=CONFIDENCE,
             ),
             *_percentiles(single[1:]),
         ),

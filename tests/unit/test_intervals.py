@@ -11,6 +11,7 @@ from podura.evaluation.intervals import (
     degrees_of_freedom,
     difference_interval,
     effective_number,
+    effective_slides,
     logit_interval,
     proportion_interval,
     student,
@@ -30,6 +31,17 @@ def test_an_interval_of_a_share_holds_it_and_stays_within_0_and_1(slides, confid
     else:
         assert 0 <= low <= right.sum() / total.sum() <= high <= 1
         assert low < high
+
+
+def test_a_few_full_slides_tell_less_than_as_many_equal_ones() -> None:
+    assert effective_slides(np.full(12, 7)) == pytest.approx(12)
+    assert effective_slides(np.array([100, 1, 1, 1])) == 2
+    assert effective_slides(np.array([9, 0, 0])) == 1
+    total = np.array([40, 40, 40, 40, 5, 5, 5, 5, 5, 5])
+    assert effective_slides(total) == pytest.approx(190**2 / (4 * 1600 + 6 * 25))
+    even = proportion_interval(np.full(10, 17), np.full(10, 19), confidence=0.95)
+    uneven = proportion_interval(total * 17 / 19, total, confidence=0.95)
+    assert uneven[1] - uneven[0] > even[1] - even[0]
 
 
 def test_things_that_cluster_count_as_fewer() -> None:

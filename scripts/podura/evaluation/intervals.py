@@ -69,12 +69,12 @@ def proportion_interval(right: Integers | Floats, total: Integers | Floats, *, c
     Slides without a thing count as slides that were looked at. Missing where fewer than two slides
     hold things, since nothing is known then of how slides differ.
     """
-    n_total, n_slides = float(total.sum()), len(total)
+    n_total = float(total.sum())
     if np.count_nonzero(total) < _MIN_SLIDES:
         return NO_INTERVAL
     share = float(right.sum()) / n_total
     n = effective_number(right, total)
-    z = student(confidence, n_slides - 1)
+    z = student(confidence, effective_slides(total) - 1)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
@@ -109,6 +109,19 @@ def effective_number(right: Integers | Floats, total: Integers | Floats) -> floa
     residual = right - share * total
     clustered = n_slides / (n_slides - 1) * float(residual @ residual) / n_total**2
     return n_total / max(1.0, clustered / independent)
+
+
+def effective_slides(total: Integers | Floats) -> float:
+    """How many slides of equal weight say as much of how slides differ as these (n,); at least two of two.
+
+    Kish's number (1965), the squared sum of things over the sum of their squares. As many degrees of freedom
+    as there are slides make intervals too narrow where a few full ones hold most things.
+    """
+    of_slides = np.asarray(total, dtype=np.float64)
+    filled = np.count_nonzero(of_slides)
+    if filled < _MIN_SLIDES:
+        return float(filled)
+    return max(float(_MIN_SLIDES), float(of_slides.sum() ** 2 / (of_slides @ of_slides)))
 
 
 def difference_interval(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from podura.evaluation.average_precision import PrecisionRecall, average_precision, precision_recall
 from podura.evaluation.certification import CertificateSettings
-from podura.evaluation.intervals import NO_INTERVAL, logit_interval, proportion_interval
+from podura.evaluation.intervals import NO_INTERVAL, effective_slides, logit_interval, proportion_interval
 from podura.evaluation.judging import (
     FoldMatches,
     Judged,
@@ -124,7 +124,7 @@ def score_species(
     low, high = logit_interval(
         scores.ap50,
         resampled_average_precisions(test, slides, weights)[:, 0],
-        degrees=len(set(test.truth_slides)) - 1,
+        degrees=effective_slides(np.unique(test.truth_slides, return_counts=True)[1]) - 1,
         n_truth=test.n_truth,
         confidence=settings.confidence,
     )
