@@ -12,6 +12,7 @@ ROOMS = [
     "errors",
     "tables",
     "seeds",
+    "compiled",
     "provenance",
     "fingerprints",
     "jobs",

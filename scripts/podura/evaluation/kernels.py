@@ -1,32 +1,23 @@
 """The inner loops of evaluation, compiled by Numba: matching, average precision, resampling.
 
 Numba and the compiled code cost a second or so to load, so jobs of one species, which need none of it, stay
-with NumPy (``podura.evaluation.resampling``). What is compiled is kept in Snakemake's own folder where a
-workflow runs, so that it is compiled once.
+with NumPy (``podura.evaluation.resampling``).
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
+from numba import prange
 from numpy.typing import NDArray
 
-_SNAKEMAKE = Path(".snakemake")
-_KEEP = _SNAKEMAKE.is_dir() and os.access(_SNAKEMAKE, os.W_OK)
-if _KEEP:
-    # Beside the source it would go into the user's home wherever the repository is read-only.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str((_SNAKEMAKE / "podura_compiled").resolve()))
-
-from numba import njit, prange  # noqa: E402 (reads NUMBA_CACHE_DIR when it is imported)
+from podura.compiled import compiled
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def assign(
     detection_start: Integers,
     truth_start: Integers,
@@ -97,7 +88,7 @@ def assign(
     return taken
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def average_precisions(
     species_start: Integers, outcome: NDArray[np.int8], n_truth: Integers, recall_points: Floats
 ) -> Floats:
@@ -124,7 +115,7 @@ def average_precisions(
     return found
 
 
-@njit(cache=_KEEP, nogil=True, parallel=True)
+@compiled(parallel=True)
 def resampled_average_precisions(
     slide: Integers, outcome: NDArray[np.int8], truths: Integers, weights: NDArray[np.int32], points: Floats
 ) -> Floats:
@@ -148,7 +139,7 @@ def resampled_average_precisions(
     return found
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def _needed(n_truth: int, points: Floats, needed: Integers) -> None:
     """How many right detections reach each recall point, by the comparison of floating point numbers."""
     for place in range(len(points)):
@@ -160,7 +151,7 @@ def _needed(n_truth: int, points: Floats, needed: Integers) -> None:
         needed[place] = count
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def _average(
     outcome: NDArray[np.int8], copies: Integers, needed: Integers, right: Integers, precision: Floats
 ) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from podura.evaluation.kernels import _KEEP, Floats, Integers
+from podura.compiled import compiled
+from podura.evaluation.kernels import Floats, Integers
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def _overlap(one: Floats, other: Floats) -> float:
     """Intersection over union of two boxes x_min, y_min, x_max, y_max; 0 where they only touch."""
     width = min(one[2], other[2]) - max(one[0], other[0])
@@ -25,7 +25,7 @@ def _overlap(one: Floats, other: Floats) -> float:
     )
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def nearest(
     start: Integers,
     truth_order: Integers,
@@ -53,7 +53,7 @@ def nearest(
     return best, rows
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def overlapping(
     start: Integers, order: Integers, image: Integers, boxes: Floats, others: Floats, least: float
 ) -> NDArray[np.int64]:
@@ -72,7 +72,7 @@ def overlapping(
     return found
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def places(image: Integers, boxes: Floats, least: float) -> Integers:
     """The place in the image that each box shows, as the row of its first box: (n,).
 
