@@ -25,7 +25,7 @@ from study_page import renew
 from podura.evaluation.average_precision import RECALL_POINTS
 from podura.evaluation.benchmark import mean_interval
 from podura.evaluation.comparison import ComparisonSettings, comparisons_table
-from podura.evaluation.draws import Draws, over_seeds
+from podura.evaluation.draws import Draws, over_seeds, variances_of_seeds
 from podura.evaluation.intervals import effective_slides, f1_interval, logit_interval, proportion_interval
 from podura.evaluation.kernels import resampled_average_precisions
 from podura.evaluation.scoring import ScoreSettings
@@ -183,6 +183,7 @@ def intervals(generator: Generator, setting: Setting, repeat: int) -> dict[str, 
         draws[model] = Draws(tuple(range(setting.n_seeds)), SPECIES, n_truth, values, values)
     score = ScoreSettings(50, 0.95, RESAMPLES, CONFIDENCE, repeat)
     first = draws[MODELS[0]]
+    of_seeds = variances_of_seeds({model: one.means("map50") for model, one in draws.items()})
     comparison = comparisons_table(
         draws, {m: m for m in MODELS}, ComparisonSettings(CONFIDENCE, repeat, n)
     ).iloc[0]
@@ -212,7 +213,7 @@ def intervals(generator: Generator, setting: Setting, repeat: int) -> dict[str, 
             *_percentiles(single[1:]),
         ),
         "mAP50": (
-            *mean_interval(first, "map50", MODELS[0], n, score),
+            *mean_interval(first, "map50", MODELS[0], n, score, between_seeds=of_seeds[MODELS[0]]),
             *_percentiles(first.means("map50")[:, 1:].mean(axis=0)),
         ),
         "difference": (*ends, *_percentiles(plain[1:])),
