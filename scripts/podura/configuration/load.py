@@ -37,6 +37,7 @@ from podura.configuration.structure import (
     with_defaults,
 )
 from podura.configuration.study import CardSettings, PretrainedFile, Species, Study, StudyImage
+from podura.configuration.surveys import SurveySettings, release_fault, release_settings, surveys_of
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -150,7 +151,15 @@ class _Reading:
             self.check_folds(images)
         self.check_mirror()
         found = self.models()
-        if self.faults or table is None or species is None or images is None or found is None:
+        surveys = self.surveys()
+        if (
+            surveys is None
+            or self.faults
+            or table is None
+            or species is None
+            or images is None
+            or found is None
+        ):
             raise UserErrors(self.faults)
         included, pretrained = found
         config = self.config
@@ -176,8 +185,21 @@ class _Reading:
             search=search_settings(config["search"]),
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"], self.folder),
+            release=release_settings(config["release"], self.folder),
+            surveys=surveys,
             merged=config,
         )
+
+    def surveys(self) -> tuple[SurveySettings, ...] | None:
+        config = self.config
+        if self.sound("release", "models.include"):
+            fault = release_fault(config["release"], config["models"]["include"], self.folder)
+            if fault is not None:
+                self.fault(*fault)
+        if not self.sound("surveys", "survey"):
+            return None
+        schema = load_schema(self.schemas, "survey")
+        return self.tried(lambda: surveys_of(config, schema, self.origins, self.folder))
 
     def check_fractions(self) -> None:
         if not self.sound("split.fractions"):
