@@ -38,6 +38,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/release.smk"
 
 
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else

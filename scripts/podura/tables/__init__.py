@@ -59,6 +59,9 @@ from podura.tables.places import (
     seed_number,
 )
 from podura.tables.survey import (
+    EMBEDDING,
+    EVIDENCE_LOOKS,
+    SURVEY_LOOKS,
     EVIDENCE_DETECTIONS,
     EVIDENCE_IMAGES,
     EVIDENCE_TRUTHS,
@@ -76,6 +79,9 @@ from podura.tables.table import Column, Kind, Table
 from podura.tables.trials import TRIALS
 
 __all__ = [
+    "EMBEDDING",
+    "EVIDENCE_LOOKS",
+    "SURVEY_LOOKS",
     "ALL_SEEDS",
     "ALL_SPECIES",
     "BENCHMARK_BY_EDGE",

@@ -45,7 +45,7 @@ SURVEY_SAMPLES = Table(
         *_PLACE,
         Column("n_images", "integer", "images of the sample"),
         Column("n_failed", "integer", "images of it that could not be read; nothing is known of them"),
-        Column("complete", "boolean", "whether all of its images were read and none reached the cap"),
+        Column("complete", "boolean", "whether it has images, all were read, and none reached the cap"),
     ),
 )
 
@@ -124,7 +124,7 @@ RELEASE_THRESHOLDS = Table(
 )
 
 _EVIDENCE = (
-    Column("part", "string", "validation or calibration"),
+    Column("part", "string", "part of the split"),
     Column("image", "string", "image of the study"),
     Column("slide", "string", "slide"),
     Column("sample", "string", "sample", optional=True),
@@ -174,6 +174,31 @@ EVIDENCE_IMAGES = Table(
         Column("height", "integer", "height after EXIF orientation", "px"),
         Column("um_per_pixel", "number", "size of a pixel", "µm", optional=True),
         *IMAGE_STATISTICS,
+    ),
+)
+
+#: Numbers by which an image is compared with others as a whole (detectors.embedding, projected).
+EMBEDDING = tuple(f"embedding_{place:02d}" for place in range(64))
+
+_LOOKS = (
+    *IMAGE_STATISTICS,
+    *(Column(name, "number", "the image as a network sees it", optional=True) for name in EMBEDDING),
+)
+
+EVIDENCE_LOOKS = Table(
+    "evidence_looks",
+    "one row an image of train, validation and calibration: what surveys look like in comparison",
+    (*_EVIDENCE, *_LOOKS),
+)
+
+SURVEY_LOOKS = Table(
+    "survey_looks",
+    "one row an image of the survey that could be read",
+    (
+        Column("image", "string", "image, as in images.csv of the survey"),
+        Column("slide", "string", "slide"),
+        Column("sample", "string", "sample"),
+        *_LOOKS,
     ),
 )
 
