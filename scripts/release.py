@@ -109,9 +109,7 @@ class Study:
         return read_json(self.results / "dataset/parts" / part_folder(part, fold) / "truth.json")
 
     def paths(self, part: str, fold: int) -> dict[str, Path]:
-        images = PART_IMAGES.read_csv(
-            self.results / "dataset/parts" / part_folder(part, fold) / "images.csv"
-        )
+        images = PART_IMAGES.read_csv(self.results / "dataset/parts" / part_folder(part, fold) / "images.csv")
         return {row.image: Path(row.path) for row in images.itertuples()}
 
     def detections(
@@ -147,7 +145,9 @@ def main(arguments: argparse.Namespace) -> None:
     )
     with whole_folder(arguments.output) as folder:
         trained = {
-            copy_member(study.results / f"models/{model}/{run_folder(seed, chosen.fold)}", folder, model, seed): (
+            copy_member(
+                study.results / f"models/{model}/{run_folder(seed, chosen.fold)}", folder, model, seed
+            ): (
                 model,
                 seed,
             )

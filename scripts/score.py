@@ -13,6 +13,7 @@ from podura.evaluation.judging import FoldMatches
 from podura.evaluation.scoring import ScoreSettings, score_species
 from podura.tables import MATCHES, PART_IMAGES, read_json, seed_number, write_json
 
+
 def pipelines(models: list[Path], terms: dict[str, Any], folds: int) -> list[str | None]:
     """Digest of each fold's pipeline, of one model or of all that are fused; None for controls."""
     if not models:

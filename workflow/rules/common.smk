@@ -19,12 +19,15 @@ sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
 from podura.configuration.painted import painting_memory_mb
 from podura.configuration.run import SCHEMAS
+from podura.configuration.structure import load_schema
+from podura.configuration.surveys import part_of
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
+from podura.survey.samples import read_survey
 from podura.tables import (
     PARTS,
     part_folder,

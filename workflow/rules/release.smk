@@ -20,9 +20,11 @@ def of_candidates(pattern):
 def fused_models(model):
     """Of each seed of a detector the trained models, as name and seed, behind its run."""
     return {
-        str(seed): STUDY.fused_runs(ENSEMBLES[model], seed)
-        if model in ENSEMBLES
-        else [(model, seed)]
+        str(seed): (
+            STUDY.fused_runs(ENSEMBLES[model], seed)
+            if model in ENSEMBLES
+            else [(model, seed)]
+        )
         for seed in STUDY.seeds_of(model)
     }
 
@@ -64,9 +66,7 @@ rule release:
         validation=of_candidates("<results>/matches/{model}/{run}/validation.parquet"),
         # Their digests are in model.json.
         weights=ancient(
-            expand(
-                "<results>/models/{run}/weights.safetensors", run=released_models()
-            )
+            expand("<results>/models/{run}/weights.safetensors", run=released_models())
         ),
         models=expand("<results>/models/{run}/model.json", run=released_models()),
         detections=expand(
@@ -81,7 +81,12 @@ rule release:
         thresholds="<results>/release/thresholds.csv",
         evidence=expand(
             "<results>/release/evidence/{file}",
-            file=["detections.parquet", "truths.parquet", "images.csv", "looks.parquet"],
+            file=[
+                "detections.parquet",
+                "truths.parquet",
+                "images.csv",
+                "looks.parquet",
+            ],
         ),
         species="<results>/release/species.tsv",
         card=report(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,44 @@ def surveys_of(
     if faults:
         raise UserErrors(faults)
     return tuple(found)
+
+
+#: Stands for a key on which something does not depend.
+_NEUTRAL = SurveySettings(
+    name="",
+    images=Path(),
+    sample_pattern=None,
+    samples=None,
+    release=None,
+    decisions=(),
+    confidence=0.5,
+    wished_width=1.0,
+    review=ReviewSettings(0, 0, 0),
+    ladder=LadderSettings(False, None, 0.5),
+    painted=None,
+)
+
+
+def part_of(survey: SurveySettings, keys: Iterable[str]) -> dict[str, Any]:
+    """The name and these keys of a survey, as ``asdict`` gives them; what others say does not show in it."""
+    return {**asdict(_NEUTRAL), **{key: asdict(survey)[key] for key in ("name", *keys)}}
+
+
+def survey_from_json(value: Mapping[str, Any]) -> SurveySettings:
+    """The settings that ``asdict`` and JSON, with paths as texts, made of a survey."""
+    painted = value["painted"]
+    return SurveySettings(
+        **{
+            **value,
+            "images": Path(value["images"]),
+            "samples": None if value["samples"] is None else Path(value["samples"]),
+            "release": None if value["release"] is None else Path(value["release"]),
+            "decisions": tuple(Path(file) for file in value["decisions"]),
+            "review": ReviewSettings(**value["review"]),
+            "ladder": LadderSettings(**value["ladder"]),
+            "painted": None if painted is None else PaintedSurvey(painted["seed"], tuple(painted["unlike"])),
+        }
+    )
 
 
 def _survey_faults(survey: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:

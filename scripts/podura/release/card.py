@@ -20,23 +20,25 @@ def model_card(
 ) -> str:
     """The card.
 
-    facts: what ``detector.json`` says. scores: of each species the result of ``score_species`` for exactly what is
-    released. parts: one row a part with its numbers of slides, images and specimens. card: what the owner of the
-    data says of them.
+    facts: what ``detector.json`` says. scores: of each species the result of ``score_species`` for exactly
+    what is released. parts: one row a part with its numbers of slides, images and specimens. card: what the
+    owner of the data says of them.
     """
     chosen = facts["chosen"]
     lines = [
         f"# {facts['label']}, released from the study {facts['study']}",
         "",
-        f"Detects {len(facts['species'])} species on images of microscope slides. Pipeline `{facts['pipeline'][:16]}`, "
-        f"format {facts['format_version']}, made by Podura {facts['code']['podura']}.",
+        f"Detects {len(facts['species'])} species on images of microscope slides. Pipeline "
+        f"`{facts['pipeline'][:16]}`, format {facts['format_version']}, made by Podura "
+        f"{facts['code']['podura']}.",
         "",
         "## Intended use",
         "",
-        "Counting the species below on new slides that were prepared and photographed as those of the study, together "
-        "with Podura's correction, drift check and review. It is not for slides of other laboratories or scanners "
-        "without a check, not for species that are not listed (they are mistaken for listed ones or for background), "
-        "and no replacement for an expert where a single animal matters.",
+        "Counting the species below on new slides that were prepared and photographed as those of the "
+        "study, together with Podura's correction, drift check and review. It is not for slides of other "
+        "laboratories or scanners without a check, not for species that are not listed (they are mistaken "
+        "for listed ones or for background), and no replacement for an expert where a single animal "
+        "matters.",
         "",
         "## The model",
         "",
@@ -66,15 +68,15 @@ def model_card(
         + (
             f"The data it was trained on: {_one_line(card['licence'])}."
             if card.get("licence")
-            else "Under which licence the training data may be used was not told; ask their owner before you pass "
-            "the weights on."
+            else "Under which licence the training data may be used was not told; ask their owner before "
+            "you pass the weights on."
         ),
         "",
         "## Self-check",
         "",
-        f"`check/` holds an image and what the release found on it. Every survey repeats that first. On the same "
-        f"machine the detections are equal; on another one edges may differ by {BOX_TOLERANCE:g} px and scores by "
-        f"{SCORE_TOLERANCE:g} (detections of a score from {LEAST_SCORE:g} on are compared).",
+        "`check/` holds an image and what the release found on it. Every survey repeats that first. On the "
+        f"same machine the detections are equal; on another one edges may differ by {BOX_TOLERANCE:g} px and "
+        f"scores by {SCORE_TOLERANCE:g} (detections of a score from {LEAST_SCORE:g} on are compared).",
         "",
         "## Versions",
         "",
@@ -88,16 +90,24 @@ def _model(facts: Mapping[str, Any]) -> list[str]:
     lines = []
     for member in facts["members"]:
         tiling = member["tiling"]
-        seen = f"tiles of {tiling['size']} px, overlapping by {tiling['overlap']:g}," if tiling else "whole images"
+        seen = (
+            f"tiles of {tiling['size']} px, overlapping by {tiling['overlap']:g},"
+            if tiling
+            else "whole images"
+        )
         lines.append(
-            f"* `{member['model']}`, seed {member['seed']}: {member['architecture']} ({member['adapter']}), sees "
-            f"{seen} at {member['image_size']} px"
+            f"* `{member['model']}`, seed {member['seed']}: {member['architecture']} ({member['adapter']}), "
+            f"sees {seen} at {member['image_size']} px"
         )
     if facts["fusion"]:
-        lines.append(f"* their detections are fused by weighted boxes fusion at an overlap of {facts['fusion']['iou']:g}")
+        lines.append(
+            "* their detections are fused by weighted boxes fusion at an overlap of "
+            f"{facts['fusion']['iou']:g}"
+        )
     terms = facts["terms"]
     lines.append(
-        f"* detections of a score from {terms['score_floor']:g} on, at most {terms['max_detections']} in an image"
+        f"* detections of a score from {terms['score_floor']:g} on, at most {terms['max_detections']} in an "
+        "image"
     )
     return lines
 
@@ -111,8 +121,9 @@ def _choice(chosen: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     lines = [f"{how} The test slides had no say."]
     if facts["fold"]:
         lines[0] += (
-            f" Of the folds, fold {facts['fold']} is released, that of the best run on validation: the models of other "
-            "folds have seen the slides that certify its thresholds."
+            f" Of the folds, fold {facts['fold']} is released, that of the best run on validation: the "
+            "models "
+            "of other folds have seen the slides that certify its thresholds."
         )
     table = ["", "| detector | mAP on validation |", "|---|---|"]
     table += [f"| {model} | {value:.3f} |" for model, value in chosen["validation_map50"].items()]
@@ -125,7 +136,9 @@ def _data(parts: pd.DataFrame, card: Mapping[str, str | None]) -> list[str]:
         for key in ("title", "description", "source", "citation", "contact")
         if card.get(key)
     ]
-    lines = [f"* {line}" for line in lines] or ["The owner of the data has not described them (`dataset.card`)."]
+    lines = [f"* {line}" for line in lines] or [
+        "The owner of the data has not described them (`dataset.card`)."
+    ]
     table = ["", "| part | used for | slides | images | specimens |", "|---|---|---|---|---|"]
     uses = {
         "train": "fitting the weights",
@@ -151,7 +164,8 @@ def _metrics(scores: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> l
         recall = _interval(score, "test_recall") if threshold is not None else "–"
         lines.append(
             f"| {score['species']} *{names.get(score['species'], '')}* | {_interval(score, 'ap50')} | "
-            f"{_number(threshold)} | {score['threshold_status'].replace('_', ' ')} | {precision} | {recall} | "
+            f"{_number(threshold)} | {score['threshold_status'].replace('_', ' ')} | {precision} | "
+            f"{recall} | "
             f"{score['n_truth']} |"
         )
     known = [score["ap50"] for score in scores if score["ap50"] is not None]
@@ -165,17 +179,20 @@ def _limits(scores: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> li
     without = [score["species"] for score in scores if score["threshold"] is None]
     unseen = [score["species"] for score in scores if not score["n_truth"]]
     lines = [
-        f"* A certified threshold keeps a precision of {target:.0%} on slides exchangeable with the calibration slides "
-        "(same laboratory, scanner and preparation), on average over slides, not for one sample.",
+        f"* A certified threshold keeps a precision of {target:.0%} on slides exchangeable with the "
+        "calibration slides (same laboratory, scanner and preparation), on average over slides, not for one "
+        "sample.",
         "* Counts above a threshold are too low: use the corrected estimates of a survey.",
     ]
     if without:
         lines.append(
-            f"* No threshold is certified for {', '.join(without)}: a survey accepts no detection of them without an "
-            "expert."
+            f"* No threshold is certified for {', '.join(without)}: a survey accepts no detection of them "
+            "without an expert."
         )
     if unseen:
-        lines.append(f"* The test slides show no {', '.join(unseen)}: nothing is known of how well they are found.")
+        lines.append(
+            f"* The test slides show no {', '.join(unseen)}: nothing is known of how well they are found."
+        )
     return lines
 
 

@@ -39,21 +39,24 @@ class Checked:
         if self.equal:
             return f"the self-check found the same {self.n_compared} detections as where the release was made"
         return (
-            f"the self-check found the {self.n_compared} detections of the release, with differences of at most "
-            f"{self.largest_box_difference:.3g} px and {self.largest_score_difference:.2g} in score, as another "
-            "machine makes them"
+            f"the self-check found the {self.n_compared} detections of the release, with differences of at "
+            f"most {self.largest_box_difference:.3g} px and {self.largest_score_difference:.2g} in score, as "
+            "another machine makes them"
         )
 
 
 def compare(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> Checked:
     """Compare detections (species, score, box) with the expected ones.
 
-    Each expected detection of a score of at least LEAST_SCORE takes the nearest found one of its species within the
-    tolerances, one to one, and the reverse. Raises UserError where one has no partner.
+    Each expected detection of a score of at least LEAST_SCORE takes the nearest found one of its species
+    within the tolerances, one to one, and the reverse. Raises UserError where one has no partner.
     """
     boxes = scores = 0.0
     n_compared = 0
-    for one, others, missing in ((expected, found, "is not found"), (found, expected, "is found in addition")):
+    for one, others, missing in (
+        (expected, found, "is not found"),
+        (found, expected, "is found in addition"),
+    ):
         free = list(others)
         for row in (row for row in one if row["score"] >= LEAST_SCORE):
             partners = [(max(_differences(row, other)), place) for place, other in enumerate(free)]
@@ -64,9 +67,11 @@ def compare(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, 
             difference = (np.inf, np.inf) if best is None else _differences(row, free.pop(best[1]))
             if difference[0] > BOX_TOLERANCE or difference[1] > SCORE_TOLERANCE:
                 raise UserError(
-                    f"The release does not pass its self-check: on its shipped image a detection of {row['species']} "
-                    f"with a score of {row['score']:.3f} {missing}. It does not work here as it did where it was "
-                    "made; install the package versions that its model_card.md names, or release it again here."
+                    "The release does not pass its self-check: on its shipped image a detection of "
+                    f"{row['species']} with a score of {row['score']:.3f} {missing}. It does not work here "
+                    "as "
+                    "it did where it was made; install the package versions that its model_card.md names, or "
+                    "release it again here."
                 )
             boxes, scores = max(boxes, difference[0]), max(scores, difference[1])
             n_compared += one is expected

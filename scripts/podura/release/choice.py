@@ -29,8 +29,8 @@ class Run:
 class Chosen:
     """What is released: runs of one model in one fold.
 
-    ``validation`` has the mAP (IoU 0.5) on validation of every model that was compared: of a model the mean of
-    its runs. ``of_run`` is that of the best run of the chosen ones.
+    ``validation`` has the mAP (IoU 0.5) on validation of every model that was compared: of a model the mean
+    of its runs. ``of_run`` is that of the best run of the chosen ones.
     """
 
     model: str
@@ -49,7 +49,9 @@ def validation_map(matches: pd.DataFrame, species: Sequence[str]) -> tuple[float
     return float(np.mean([pair[0] for pair in pairs])), float(np.mean([pair[1] for pair in pairs]))
 
 
-def choose(scores: Mapping[Run, tuple[float, float]], models: Sequence[str], wanted: str, seeds: str) -> Chosen:
+def choose(
+    scores: Mapping[Run, tuple[float, float]], models: Sequence[str], wanted: str, seeds: str
+) -> Chosen:
     """Choose by validation.
 
     scores: of every run its mAP at IoU 0.5 and at 0.50:0.95 on validation. models: in the order of the study,

@@ -72,9 +72,7 @@ class Release:
         return self.file(member.folder)
 
 
-def pipeline_of(
-    trained: Sequence[Mapping[str, Any]], terms: Terms, fusion_iou: float | None
-) -> str:
+def pipeline_of(trained: Sequence[Mapping[str, Any]], terms: Terms, fusion_iou: float | None) -> str:
     """The hash of what the thresholds of a release belong to; ``trained`` are the model.json of its members.
 
     Of a single member it is the one that the scores of the study state.

@@ -47,7 +47,10 @@ class ReleasedDetector:
 
     def _fused(self, runs: list[ImageRun]) -> ImageRun:
         assert self._release.fusion_iou is not None
-        members = [DETECTIONS.frame([{"image": "image", "slide": "slide", **row} for row in run.rows]) for run in runs]
+        members = [
+            DETECTIONS.frame([{"image": "image", "slide": "slide", **row} for row in run.rows])
+            for run in runs
+        ]
         fused = fuse(
             members,
             {"image": "slide"},

@@ -176,7 +176,7 @@ def _misfits(release: Release) -> Iterator[str]:
         if tuple(facts.get("species", ())) != release.species:
             yield f"{path}: its species are not those of {DETECTOR}. {_AGAIN}"
     if len(release.members) > 1 and release.fusion_iou is None:
-        yield f"{release.folder / DETECTOR}: it has several members and does not say how to fuse them. {_AGAIN}"
+        yield f"{release.folder / DETECTOR}: it has several members and does not say how they are fused."
     if pipeline_of(trained, release.terms, release.fusion_iou) != release.pipeline:
         yield (
             f"{release.folder / DETECTOR}: the thresholds belong to another pipeline: models, floor, cap, "

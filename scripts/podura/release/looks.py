@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 class Looks:
     """Statistics and embedding of images, read at ``STATISTICS_SIDE`` pixels.
 
-    The embedding is that of ``lite0_embedding``, which the search for leakage may use as well, scaled to length 1
-    and projected to 64 numbers by a fixed random matrix: distances stay the same to about a tenth (Johnson &
-    Lindenstrauss 1984). Without the network's weights there is none.
+    The embedding is that of ``lite0_embedding``, which the search for leakage may use as well, scaled to
+    length 1 and projected to 64 numbers by a fixed random matrix: distances stay the same to about a tenth
+    (Johnson & Lindenstrauss 1984). Without the network's weights there is none.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,9 @@ class Looks:
         try:
             self._embed = lite0_embedding()
         except UserError as error:
-            log.warning("Images are compared without an embedding (%s).", str(error).split(":", 1)[-1].strip())
+            log.warning(
+                "Images are compared without an embedding (%s).", str(error).split(":", 1)[-1].strip()
+            )
 
     def of_file(self, path: Any) -> dict[str, float | None]:
         """The columns of an image that describe its looks. Raises UserError for one that cannot be read."""

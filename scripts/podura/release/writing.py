@@ -55,7 +55,8 @@ def thresholds(scores: Iterable[Mapping[str, Any]], delta: float, target_precisi
 
 
 def check_image(detections: pd.DataFrame, paths: Mapping[str, Path]) -> str:
-    """The image that is shipped for the self-check: that with the most likely detections, of equals the first.
+    """The image that is shipped for the self-check: that with the most likely detections, of equals the
+    first.
 
     ``detections`` is the table EVIDENCE_DETECTIONS. Without any detection the first image by name.
     """

@@ -55,7 +55,8 @@ class Tools:
 
 @dataclass(frozen=True)
 class SurveyTables:
-    """The tables SURVEY_SAMPLES, SURVEY_IMAGES, SURVEY_DETECTIONS and SURVEY_LOOKS; ``n_new`` were detected in."""
+    """The tables SURVEY_SAMPLES, SURVEY_IMAGES, SURVEY_DETECTIONS and SURVEY_LOOKS; ``n_new`` were detected
+    in."""
 
     samples: pd.DataFrame
     images: pd.DataFrame
@@ -75,14 +76,12 @@ def detect_survey(
 ) -> SurveyTables:
     """Detect in every image that the store does not know, and put all images together.
 
-    ``tools`` is called once, if any image is new. ``thresholds`` is the table RELEASE_THRESHOLDS. ``progress`` goes
-    through the images that are new. An image that cannot be read is listed with the reason and is tried again in the
-    next run. Raises Stopped where ``should_stop`` says so.
+    ``tools`` is called once, if any image is new. ``thresholds`` is the table RELEASE_THRESHOLDS.
+    ``progress`` goes through the images that are new. An image that cannot be read is listed with the reason
+    and is tried again in the next run. Raises Stopped where ``should_stop`` says so.
     """
     keys, faults = _contents(survey.images)
-    new = [
-        image for image in _first_of_each(survey.images, keys) if store.get(keys[image.image]) is None
-    ]
+    new = [image for image in _first_of_each(survey.images, keys) if store.get(keys[image.image]) is None]
     made = tools() if new else None
     for image in progress(new):
         if should_stop():
@@ -165,7 +164,9 @@ def _tables(
         if known is None:
             # A message names the file by its path, which is another on another machine.
             reason = faults[key].replace(str(image.path), image.image)
-            images.append({**row, "status": "failed", "reason": reason, "capped": False, "n_detections": None})
+            images.append(
+                {**row, "status": "failed", "reason": reason, "capped": False, "n_detections": None}
+            )
             continue
         place = {name: row[name] for name in ("image", "slide", "sample")}
         images.append(

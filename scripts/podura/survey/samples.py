@@ -49,13 +49,11 @@ class SurveyImages:
     samples: Mapping[str, Facts]
 
 
-def read_survey(
-    survey: SurveySettings, schema: Schema, painted_folder: Path | None = None
-) -> SurveyImages:
+def read_survey(survey: SurveySettings, schema: Schema, painted_folder: Path | None = None) -> SurveyImages:
     """Read the images of a survey, and what is told of its samples.
 
-    ``schema`` is that of a row of its tables (``survey_images``). ``painted_folder`` is where Podura paints the
-    images of a painted survey. Raises UserErrors for everything that is wrong in tables and names.
+    ``schema`` is that of a row of its tables (``survey_images``). ``painted_folder`` is where Podura paints
+    the images of a painted survey. Raises UserErrors for everything that is wrong in tables and names.
     """
     if painted_folder is None and survey.images.is_dir():
         images, told = _of_folder(survey)
@@ -68,11 +66,11 @@ def read_survey(
         images, told = _of_table(survey.images, schema, painted_folder)
     else:
         raise UserError(
-            f"surveys.{survey.name}.images: there is no {shown(str(survey.images))}. Write the path of a folder of "
-            "images or of a tab-separated table."
+            f"surveys.{survey.name}.images: there is no {shown(str(survey.images))}. Write the path of a "
+            "folder of images or of a tab-separated table."
         )
     facts: dict[str, dict[str, Any]] = {image.sample: dict.fromkeys(SAMPLE_FACTS) for image in images}
-    given = _sample_table(survey.samples, schema) if survey.samples is not None else {}
+    given: Mapping[str, Facts] = _sample_table(survey.samples, schema) if survey.samples is not None else {}
     for source in (told, given):
         for name, known in source.items():
             of_sample = facts.setdefault(name, dict.fromkeys(SAMPLE_FACTS))
@@ -84,7 +82,7 @@ def read_survey(
 
 def _of_table(
     path: Path, schema: Schema, painted_folder: Path | None
-) -> tuple[list[SurveyImage], dict[str, Facts]]:
+) -> tuple[list[SurveyImage], Mapping[str, Facts]]:
     table = SURVEY_IMAGES_GIVEN.read_user_tsv(path)
     faults = [*faulty_cells(table, schema, path), *repeated_images(table, path)]
     faults += missing_files(table, path) if painted_folder is None else unpaintable(table, path)
@@ -105,14 +103,18 @@ def _of_table(
     folder = path.parent if painted_folder is None else painted_folder
     images = [
         SurveyImage(
-            row.image, folder / row.image, row.slide, row.sample, float(row.um_per_pixel) if row.um_per_pixel else None
+            row.image,
+            folder / row.image,
+            row.slide,
+            row.sample,
+            float(row.um_per_pixel) if row.um_per_pixel else None,
         )
         for row in table.itertuples()
     ]
     return images, _facts_of(table)
 
 
-def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], dict[str, Facts]]:
+def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, Facts]]:
     folder = survey.images
     names = sorted(image_names(folder))
     if not names:
@@ -137,9 +139,9 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], dict[str, Fac
     faults = []
     if without:
         faults.append(
-            f"{folder}: the sample_pattern {shown(survey.sample_pattern)} finds no sample in {len(without)} of "
-            f"{len(names)} images: {listed(without)}. Change the pattern so that it fits the path of each image below "
-            "the folder."
+            f"{folder}: the sample_pattern {shown(survey.sample_pattern)} finds no sample in {len(without)} "
+            f"of {len(names)} images: {listed(without)}. Change the pattern so that it fits the path of each "
+            "image below the folder."
         )
     samples_of: dict[str, set[str]] = {}
     for image in images:
@@ -148,20 +150,22 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], dict[str, Fac
         for one, values in several.items():
             if len(values) > 1:
                 faults.append(
-                    f"{folder}: the sample_pattern puts the {what} {shown(one)} into {listed(sorted(values))}. Change "
-                    "the pattern so that each has one name only."
+                    f"{folder}: the sample_pattern puts the {what} {shown(one)} into "
+                    f"{listed(sorted(values))}. Change the pattern so that each has one name only."
                 )
     if faults:
         raise UserErrors(faults[: NAMED + 1])
     return images, {sample: {"site": next(iter(site))} for sample, site in sites.items()}
 
 
-def _sample_table(path: Path, schema: Schema) -> dict[str, Facts]:
+def _sample_table(path: Path, schema: Schema) -> Mapping[str, Facts]:
     table = SURVEY_SAMPLES_GIVEN.read_user_tsv(path)
     faults = faulty_cells(table, {**schema, "properties": _known(schema, SURVEY_SAMPLES_GIVEN)}, path)
     again = table.loc[table["sample"].duplicated(), "row"].tolist()
     if again:
-        faults.append(f"{path}, {rows_text(again)}, column 'sample': the sample stands there twice. Keep one row.")
+        faults.append(
+            f"{path}, {rows_text(again)}, column 'sample': the sample stands there twice. Keep one row."
+        )
     if faults:
         raise UserErrors(faults)
     return _facts_of(table)
@@ -171,7 +175,7 @@ def _known(schema: Schema, table: Table) -> Mapping[str, Any]:
     return {name: value for name, value in schema["properties"].items() if name in table.names}
 
 
-def _facts_of(table: pd.DataFrame) -> dict[str, Facts]:
+def _facts_of(table: pd.DataFrame) -> Mapping[str, Facts]:
     """What the rows of a sample tell of it, by sample; cells that are empty tell nothing."""
     facts: dict[str, dict[str, Any]] = {}
     columns: Sequence[str] = ("sample", *SAMPLE_FACTS)

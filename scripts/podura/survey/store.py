@@ -1,7 +1,7 @@
 """What a release has found in the images of a survey, image by image, kept from one run to the next.
 
-Ten images added to a survey of a thousand cost ten detections: an image is known by its content, whatever it is
-called and wherever it lies.
+Ten images added to a survey of a thousand cost ten detections: an image is known by its content, whatever it
+is called and wherever it lies.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 class Store:
     """A file of JSON lines: the first says which detector it belongs to, each other one is an image.
 
-    ``identity`` names all that decides what is found (release, terms, code). A store of another detector is begun
-    anew. A line that a kill cut off is dropped, with all after it. Only the places of the lines are held in memory.
+    ``identity`` names all that decides what is found (release, terms, code). A store of another detector is
+    begun anew. A line that a kill cut off is dropped, with all after it. Only the places of the lines are
+    held in memory.
     """
 
     def __init__(self, path: Path, identity: str) -> None:

@@ -60,18 +60,19 @@ from podura.tables.places import (
 )
 from podura.tables.survey import (
     EMBEDDING,
-    EVIDENCE_LOOKS,
-    SURVEY_LOOKS,
     EVIDENCE_DETECTIONS,
     EVIDENCE_IMAGES,
+    EVIDENCE_LOOKS,
     EVIDENCE_TRUTHS,
     IMAGE_STATISTICS,
+    PAINTED_TRUTH,
     RELEASE_THRESHOLDS,
     SAMPLE_FACTS,
     SURVEY_DETECTIONS,
     SURVEY_DRIFT,
     SURVEY_IMAGES,
     SURVEY_IMAGES_GIVEN,
+    SURVEY_LOOKS,
     SURVEY_SAMPLES,
     SURVEY_SAMPLES_GIVEN,
 )
@@ -79,9 +80,6 @@ from podura.tables.table import Column, Kind, Table
 from podura.tables.trials import TRIALS
 
 __all__ = [
-    "EMBEDDING",
-    "EVIDENCE_LOOKS",
-    "SURVEY_LOOKS",
     "ALL_SEEDS",
     "ALL_SPECIES",
     "BENCHMARK_BY_EDGE",
@@ -100,8 +98,10 @@ __all__ = [
     "CURVES",
     "DETECTIONS",
     "DIAGNOSES",
+    "EMBEDDING",
     "EVIDENCE_DETECTIONS",
     "EVIDENCE_IMAGES",
+    "EVIDENCE_LOOKS",
     "EVIDENCE_TRUTHS",
     "EXAMINED_IMAGES",
     "EXPERT_BOXES",
@@ -112,6 +112,7 @@ __all__ = [
     "IOU_PERCENTS",
     "LEAKAGE",
     "MATCHES",
+    "PAINTED_TRUTH",
     "PARTS",
     "PART_IMAGES",
     "PEOPLE_CURVES",
@@ -131,6 +132,7 @@ __all__ = [
     "SURVEY_DRIFT",
     "SURVEY_IMAGES",
     "SURVEY_IMAGES_GIVEN",
+    "SURVEY_LOOKS",
     "SURVEY_SAMPLES",
     "SURVEY_SAMPLES_GIVEN",
     "TRIALS",

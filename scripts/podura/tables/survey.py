@@ -202,6 +202,16 @@ SURVEY_LOOKS = Table(
     ),
 )
 
+PAINTED_TRUTH = Table(
+    "painted_truth",
+    "one row a sample × species of a painted survey, zeros included",
+    (
+        Column("sample", "string", "sample"),
+        Column("species", "string", "species code"),
+        Column("n_truth", "integer", "specimens that the images of the sample show"),
+    ),
+)
+
 #: Of these tables those that people read or write.
 PUBLIC_SURVEY_TABLES = (
     SURVEY_IMAGES_GIVEN,
