@@ -164,11 +164,17 @@ def write_run_config():
 
 def closing_words():
     """Say where the results of this run are."""
+    surveys = {
+        f"The survey {survey.name}": RESULTS / "surveys" / survey.name / "samples.csv"
+        for survey in STUDY.surveys
+    }
     places = {
         "The report": RESULTS / "benchmark" / "report.html",
         "The tables": RESULTS / "benchmark" / "species.csv",
         "The data set and its problems": RESULTS / "dataset" / "problems.csv",
         "Every image with its boxes": RESULTS / "dataset" / "index.html",
+        "The released detector": RESULTS / "release" / "model_card.md",
+        **surveys,
     }
     lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
     return "\n".join(["", *lines])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -83,19 +83,22 @@ def release_settings(value: Mapping[str, Any] | str, folder: Path) -> ReleaseSet
     return ReleaseSettings(value["model"], value["seeds"], None)
 
 
-def release_fault(value: Mapping[str, Any] | str, models: list[str], folder: Path) -> tuple[str, str] | None:
-    """The dotted key and what is wrong with a key ``release`` of sound form; None where nothing is."""
+def release_faults(
+    value: Mapping[str, Any] | str, models: Sequence[str], folder: Path
+) -> Iterator[tuple[str, str]]:
+    """The dotted key, and what is wrong, of each fault of a key ``release`` of sound form."""
     if isinstance(value, str):
-        if (folder / value).is_dir():
-            return None
-        return "release", f"there is no folder {shown(value)}. Write the path of the folder of a release."
-    if value["model"] in {"winner", *models}:
-        return None
-    near = suggestion(value["model"], models)
-    return (
-        "release.model",
-        f"{shown(value['model'])} is not in the study.{near} Write winner, {choice(models)}.",
-    )
+        if not (folder / value).is_dir():
+            yield (
+                "release",
+                f"there is no folder {shown(value)}. Write the path of the folder of a release.",
+            )
+    elif value["model"] not in {"winner", *models}:
+        near = suggestion(value["model"], models)
+        yield (
+            "release.model",
+            f"{shown(value['model'])} is not in the study.{near} Write {choice(['winner', *models])}.",
+        )
 
 
 def named_survey(config: Mapping[str, Any]) -> tuple[str, str | None] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from podura.configuration.wording import listed
+
 #: Of each measure: what it is, and what a sample is that lies below and above the study.
 _WORDS = {
     "brightness": ("the brightness of its images", "darker", "brighter"),
@@ -60,11 +62,13 @@ def sentence(
 def summary(sample: str, flagged: Sequence[str], tested: int) -> str:
     """What all measures together mean for a sample."""
     if not tested:
-        return f"Nothing can be said of {sample}: it has no image that could be read, or the study has too "
-            "few slides."
+        return (
+            f"Nothing can be said of {sample}: it has no image that could be read, or the study has too few "
+            "slides."
+        )
     if not flagged:
         return f"{sample} looks like the slides of the study in all {tested} measures."
-    named = ", ".join(measure_words(measure) for measure in flagged)
+    named = listed([measure_words(measure) for measure in flagged])
     return (
         f"{sample} is unlike the slides of the study in {named}. Thresholds and corrected counts may not "
         "hold "
