@@ -1,4 +1,4 @@
-"""The job that detects in a survey: killed at any moment it goes on, and its memory does not grow with the survey."""
+"""The job that detects in a survey: a kill costs an image, and memory does not grow with the survey."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from release_data import ROOT, make_release, survey_of, write_picture
 
 from podura.tables import SURVEY_DETECTIONS
+from release_data import ROOT, make_release, survey_of, write_picture
 
 pytestmark = pytest.mark.slow
 
