@@ -38,8 +38,8 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/release.smk"
 include: "workflow/rules/surveys.smk"
+include: "workflow/rules/release.smk"
 include: "workflow/rules/survey.smk"
 
 
@@ -83,7 +83,7 @@ rule dataset:
 # What lives in new samples: a release runs over all surveys, or over that of --config survey=<name or folder>.
 rule survey:
     input:
-        survey_results(),
+        survey_results,
     localrule: True
 
 

@@ -3,63 +3,6 @@
 #            images themselves; test is only reported.
 #   outputs: release/: detector.json, members/, thresholds.csv, evidence/, check/, model_card.md, species.tsv.
 
-RELEASE = STUDY.release
-# A named detector is released without a run of the others.
-CANDIDATES = DETECTORS if RELEASE.model == "winner" else [RELEASE.model]
-
-
-def of_candidates(pattern):
-    """A file of every run of the detectors that may be released."""
-    return [
-        path
-        for model in CANDIDATES
-        for path in expand(pattern, model=model, run=runs_of(model))
-    ]
-
-
-def fused_models(model):
-    """Of each seed of a detector the trained models, as name and seed, behind its run."""
-    return {
-        str(seed): (
-            STUDY.fused_runs(ENSEMBLES[model], seed)
-            if model in ENSEMBLES
-            else [(model, seed)]
-        )
-        for seed in STUDY.seeds_of(model)
-    }
-
-
-def released_models():
-    """All trained models behind the detectors that may be released."""
-    runs = {
-        run
-        for model in CANDIDATES
-        for runs in fused_models(model).values()
-        for run in runs
-    }
-    return [
-        f"{model}/{run_folder(seed, fold)}"
-        for model, seed in sorted(runs)
-        for fold in FOLDS
-    ]
-
-
-def candidate_facts():
-    return as_json(
-        {
-            model: {
-                "label": {**MODELS, **ENSEMBLES}[model].label,
-                "licence": licence(model),
-                "runs": [
-                    (fold, seed) for fold in FOLDS for seed in STUDY.seeds_of(model)
-                ],
-                "members": fused_models(model),
-                "iou": ENSEMBLES[model].iou if model in ENSEMBLES else None,
-            }
-            for model in CANDIDATES
-        }
-    )
-
 
 rule release:
     input:

@@ -1,7 +1,40 @@
 # A release runs over new images. Nothing of the study is needed beside the release.
 #   inputs:  the images of a survey, a release (of this study, or a folder from elsewhere).
 #   outputs: surveys/<survey>/: samples.csv, images.csv, drift.csv, overlays/, machine/ (detections, looks of images,
-#            and the store of what was found in each image).
+#            and the store of what was found in each image); of a painted survey painted/: images/, and what they
+#            show, truth.json and counts.csv, which no rule reads.
+
+
+rule paint_survey:
+    input:
+        table=survey_tables,
+    output:
+        images=directory(f"{SURVEY}/painted/images"),
+        truth=f"{SURVEY}/painted/truth.json",
+        counts=f"{SURVEY}/painted/counts.csv",
+    log:
+        "<logs>/surveys/{survey}/paint_survey.log",
+    benchmark:
+        "<benchmarks>/surveys/{survey}/paint_survey.jsonl"
+    conda:
+        "../../envs/images.yaml"
+    threads: 2
+    resources:
+        mem_mb=painting_memory_mb(STUDY.painted, 2),
+        runtime=60,
+    params:
+        script=script("paint_survey.py"),
+        code=code("paint_survey.py", without=SHARED_ROOMS),
+        survey=survey_settings("images", "samples", "painted"),
+        paint=as_json(asdict(STUDY.painted)),
+        species=species_facts(),
+        traits_table=TRAITS,
+        traits=fingerprint([TRAITS]),
+        seed=STUDY.random_seed,
+    shell:
+        "python {params.script} --survey {params.survey:q} --paint {params.paint:q} --species {params.species:q} "
+        "--study-seed {params.seed} --traits {params.traits_table:q} --threads {threads} "
+        "--images {output.images:q} --truth $(dirname {output.truth:q}) --log {log:q}"
 
 
 rule detect_survey:
@@ -123,22 +156,8 @@ rule survey_overlays:
         "--output $(dirname {output:q}) --log {log:q}"
 
 
-def survey_results():
-    """What the target survey makes; without a survey it says how to name one."""
-    if not SURVEYS:
-        return missing_survey
-    return expand(
-        [
-            *rules.detect_survey.output,
-            *rules.survey_drift.output,
-            *rules.survey_overlays.output,
-        ],
-        survey=SURVEYS,
-    )
-
-
-def missing_survey(_wildcards):
-    raise WorkflowError(
-        "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
-        "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
-    )
+SURVEY_RESULTS += [
+    *rules.detect_survey.output,
+    *rules.survey_drift.output,
+    *rules.survey_overlays.output,
+]

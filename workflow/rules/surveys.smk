@@ -1,6 +1,62 @@
-# The surveys of a run: their images, their release, and what is painted for demonstrations.
-#   inputs:  the keys release, surveys and survey; of a painted survey its table of images.
-#   outputs: surveys/<survey>/painted/: images/, and what they show, truth.json and counts.csv, for nobody but tests.
+# Of what releases and surveys are made (candidates, settings, images, files), for the files that follow.
+
+RELEASE = STUDY.release
+# A named detector is released without a run of the others.
+CANDIDATES = DETECTORS if RELEASE.model == "winner" else [RELEASE.model]
+
+
+def of_candidates(pattern):
+    """A file of every run of the detectors that may be released."""
+    return [
+        path
+        for model in CANDIDATES
+        for path in expand(pattern, model=model, run=runs_of(model))
+    ]
+
+
+def fused_models(model):
+    """Of each seed of a detector the trained models, as name and seed, behind its run."""
+    return {
+        str(seed): (
+            STUDY.fused_runs(ENSEMBLES[model], seed)
+            if model in ENSEMBLES
+            else [(model, seed)]
+        )
+        for seed in STUDY.seeds_of(model)
+    }
+
+
+def released_models():
+    """All trained models behind the detectors that may be released."""
+    runs = {
+        run
+        for model in CANDIDATES
+        for runs in fused_models(model).values()
+        for run in runs
+    }
+    return [
+        f"{model}/{run_folder(seed, fold)}"
+        for model, seed in sorted(runs)
+        for fold in FOLDS
+    ]
+
+
+def candidate_facts():
+    return as_json(
+        {
+            model: {
+                "label": {**MODELS, **ENSEMBLES}[model].label,
+                "licence": licence(model),
+                "runs": [
+                    (fold, seed) for fold in FOLDS for seed in STUDY.seeds_of(model)
+                ],
+                "members": fused_models(model),
+                "iou": ENSEMBLES[model].iou if model in ENSEMBLES else None,
+            }
+            for model in CANDIDATES
+        }
+    )
+
 
 SURVEYS = {survey.name: survey for survey in STUDY.surveys}
 SURVEY = "<results>/surveys/{survey}"
@@ -68,33 +124,15 @@ def survey_files(wildcards):
 READ_SURVEYS = {}
 
 
-rule paint_survey:
-    input:
-        table=survey_tables,
-    output:
-        images=directory(f"{SURVEY}/painted/images"),
-        truth=f"{SURVEY}/painted/truth.json",
-        counts=f"{SURVEY}/painted/counts.csv",
-    log:
-        "<logs>/surveys/{survey}/paint_survey.log",
-    benchmark:
-        "<benchmarks>/surveys/{survey}/paint_survey.jsonl"
-    conda:
-        "../../envs/images.yaml"
-    threads: 2
-    resources:
-        mem_mb=painting_memory_mb(STUDY.painted, 2),
-        runtime=60,
-    params:
-        script=script("paint_survey.py"),
-        code=code("paint_survey.py", without=SHARED_ROOMS),
-        survey=survey_settings("images", "samples", "painted"),
-        paint=as_json(asdict(STUDY.painted)),
-        species=species_facts(),
-        traits_table=TRAITS,
-        traits=fingerprint([TRAITS]),
-        seed=STUDY.random_seed,
-    shell:
-        "python {params.script} --survey {params.survey:q} --paint {params.paint:q} --species {params.species:q} "
-        "--study-seed {params.seed} --traits {params.traits_table:q} --threads {threads} "
-        "--images {output.images:q} --truth $(dirname {output.truth:q}) --log {log:q}"
+# What the target survey makes of each survey; rules that add to it say so below them.
+SURVEY_RESULTS = []
+
+
+def survey_results(_wildcards):
+    """All that is made of all surveys."""
+    if not SURVEYS:
+        raise WorkflowError(
+            "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
+            "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
+        )
+    return expand(SURVEY_RESULTS, survey=SURVEYS)

@@ -136,7 +136,7 @@ class Source:
         """Thresholds and test figures of exactly what is released, by the study's own procedure, a species
         each."""
         cocos = {part: self.coco(part) for part in PARTS[1:]}
-        matches = [
+        validation, calibration, test = (
             match(
                 truth_frame(coco),
                 self.detections(part),
@@ -144,14 +144,14 @@ class Source:
                 species=self.results.codes,
             )
             for part, coco in cocos.items()
-        ]
+        )
         seeds = self.chosen.seeds
         return [
             score_species(
                 model=self.chosen.model,
                 seed=seeds[0] if len(seeds) == 1 else ALL_SEEDS,
                 species=code,
-                folds=[FoldMatches(self.chosen.fold, *matches, pipeline=pipeline)],
+                folds=[FoldMatches(self.chosen.fold, validation, calibration, test, pipeline)],
                 test_slides=[image["slide"] for image in cocos["test"]["images"]],
                 settings=self.results.settings,
             )
