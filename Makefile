@@ -1,5 +1,6 @@
 # make        installs everything into .venv
 # make demo   installs and runs the demo study, from painted slides to a report
+# make demo-survey  runs the released detector of the demo on a painted survey
 # make test   installs and runs the checks
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo test lint format starter lock simulation test-slow test-models benchmarks clean-demo
+.PHONY: install demo demo-survey test lint format starter lock simulation test-slow test-models benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -24,6 +25,11 @@ $(INSTALLED): envs/requirements.lock
 demo: $(INSTALLED)
 	@$(BIN)/python scripts/unlock.py
 	@$(SNAKEMAKE) --quiet reason
+
+# After the demo: its detector on 12 painted samples of two sites, one of them unlike the slides of the study.
+demo-survey: $(INSTALLED)
+	@$(BIN)/python scripts/unlock.py
+	@$(SNAKEMAKE) --quiet reason --configfile config/studies/demo_survey.yaml -- survey
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -m "not slow and not models" -n 2 --dist loadfile

@@ -38,6 +38,9 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/surveys.smk"
+include: "workflow/rules/release.smk"
+include: "workflow/rules/survey.smk"
 
 
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
@@ -74,6 +77,13 @@ rule dataset:
         rules.dataset_page.output,
         expand("<results>/dataset/training/{model}.jpg", model=MODELS),
         "<results>/dataset/leakage_checked.json",
+    localrule: True
+
+
+# What lives in new samples: a release runs over all surveys, or over that of --config survey=<name or folder>.
+rule survey:
+    input:
+        survey_results,
     localrule: True
 
 

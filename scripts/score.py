@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from podura import jobs
-from podura.evaluation.certification import pipeline_digest
+from podura.evaluation.certification import PIPELINE, pipeline_digest
 from podura.evaluation.judging import FoldMatches
 from podura.evaluation.scoring import ScoreSettings, score_species
 from podura.tables import MATCHES, PART_IMAGES, read_json, seed_number, write_json
-
-#: What of a trained model a threshold belongs to.
-PIPELINE = ("adapter", "architecture", "image_size", "tiling", "species", "weights_sha256")
 
 
 def pipelines(models: list[Path], terms: dict[str, Any], folds: int) -> list[str | None]:

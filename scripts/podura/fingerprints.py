@@ -29,6 +29,12 @@ def file_digest(path: Path | str) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def content_digest(path: Path | str) -> str:
+    """Digest of what a file holds, whatever its name; of one beyond 64 MiB as ``fingerprint`` reads it."""
+    status = Path(path).stat()
+    return _content(str(Path(path).absolute()), status.st_size, status.st_mtime_ns).hex()
+
+
 def fingerprint(paths: Iterable[Path | str], *, memory: Path | None = None) -> str:
     """Digest of the names and contents of files; times do not count.
 

@@ -49,6 +49,13 @@ HEADINGS = {
     "benchmark_reliability": "`benchmark/reliability.csv`",
     "benchmark_suspects": "`benchmark/suspects.csv`",
     "benchmark_people": "`benchmark/people.csv`",
+    "survey_images_given": "The images of a survey",
+    "survey_samples_given": "The samples of a survey",
+    "release_thresholds": "`release/thresholds.csv`",
+    "evidence_images": "`release/evidence/images.csv`",
+    "survey_samples": "`surveys/<survey>/samples.csv`",
+    "survey_images": "`surveys/<survey>/images.csv`",
+    "survey_drift": "`surveys/<survey>/drift.csv`",
 }
 
 
@@ -99,7 +106,12 @@ def value_at(values: Any, key: str, schema: Mapping[str, Any]) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "heading", "level"),
-    [("config", "`config.yaml`", "##"), ("model", "`models.yaml`", "##"), ("ensemble", "Ensembles", "###")],
+    [
+        ("config", "`config.yaml`", "##"),
+        ("model", "`models.yaml`", "##"),
+        ("ensemble", "Ensembles", "###"),
+        ("survey", "Surveys", "##"),
+    ],
 )
 def test_every_key_is_documented_with_its_default_and_what_is_allowed(
     name: str, heading: str, level: str

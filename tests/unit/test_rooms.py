@@ -27,6 +27,8 @@ ROOMS = [
     "detectors",
     "training",
     "evaluation",
+    "release",
+    "survey",
     "report",
 ]
 #: What a room must not know, whatever the order (design: "never knows").
@@ -38,6 +40,8 @@ FORBIDDEN = {
     "evaluation": {"torch", "torchvision", "ultralytics", "podura.detectors", "podura.training"},
     "report": {"torch", "podura.evaluation", "podura.detectors", "podura.training", "podura.slides"},
     "detectors": {"podura.training", "podura.evaluation"},
+    "release": {"podura.training", "torchvision", "ultralytics", "timm", "transformers"},
+    "survey": {"podura.training", "torchvision", "ultralytics", "timm", "transformers"},
 }
 
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")

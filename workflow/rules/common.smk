@@ -19,12 +19,15 @@ sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
 from podura.configuration.painted import painting_memory_mb
 from podura.configuration.run import SCHEMAS
+from podura.configuration.structure import load_schema
+from podura.configuration.surveys import part_of
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
+from podura.survey.samples import read_survey
 from podura.tables import (
     PARTS,
     part_folder,
@@ -161,11 +164,17 @@ def write_run_config():
 
 def closing_words():
     """Say where the results of this run are."""
+    surveys = {
+        f"The survey {survey.name}": RESULTS / "surveys" / survey.name / "samples.csv"
+        for survey in STUDY.surveys
+    }
     places = {
         "The report": RESULTS / "benchmark" / "report.html",
         "The tables": RESULTS / "benchmark" / "species.csv",
         "The data set and its problems": RESULTS / "dataset" / "problems.csv",
         "Every image with its boxes": RESULTS / "dataset" / "index.html",
+        "The released detector": RESULTS / "release" / "model_card.md",
+        **surveys,
     }
     lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
     return "\n".join(["", *lines])

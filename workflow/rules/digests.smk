@@ -47,6 +47,15 @@ def published_weights(wildcards):
     return [] if file is None else kept_weights(file)
 
 
+def without_surveys(merged):
+    """The merged configuration as far as the benchmark depends on it."""
+    return {
+        key: value
+        for key, value in merged.items()
+        if key not in {"release", "surveys", "survey"}
+    }
+
+
 def training_section():
     """How to train, without what changes no result: how often to save, and who makes the batches."""
     return as_json(
@@ -85,6 +94,11 @@ def image_files(_wildcards):
 
 def study_files(_wildcards):
     """Digest of the user's images and annotations; touching one changes nothing, editing one does."""
+    if not STUDY.images:
+        raise WorkflowError(
+            "The images of the study are not there. With the folder of a release under the key release only "
+            "surveys can run: snakemake --cores all survey"
+        )
     if IS_PAINTED:
         return "painted"
     return fingerprint(

@@ -101,7 +101,7 @@ rule report:
     params:
         script=script("report.py"),
         code=code("report.py"),
-        merged=as_json(STUDY.merged),
+        merged=as_json(without_surveys(STUDY.merged)),
         page=page_templates(),
         results=RESULTS,
         species=species_facts(),

@@ -43,16 +43,16 @@ def images_of_table(
     """
     table = IMAGES.read_user_tsv(path)
     faults = [
-        *_faulty_cells(table, schema, path),
-        *_repeated_images(table, path),
+        *faulty_cells(table, schema, path),
+        *repeated_images(table, path),
         *_inconsistent_slides(table, path),
     ]
     if split_by is not None:
         faults += _undefined_units(table, split_by, path)
     if painted_folder is None:
-        faults += _missing_files(table, path)
+        faults += missing_files(table, path)
     else:
-        faults += _unpaintable(table, path)
+        faults += unpaintable(table, path)
     if table.empty:
         faults.append(f"{path}: the table holds no image. Write one row an image.")
     if faults:
@@ -82,7 +82,7 @@ def images_of_folder(folder: Path, slide_pattern: str | None) -> tuple[StudyImag
     pattern finds in that path; without a pattern each image is a slide of its own, named as the
     image without its suffix. Raises UserErrors where that gives no image or no slide.
     """
-    names = sorted(_image_names(folder))
+    names = sorted(image_names(folder))
     if not names:
         raise UserErrors([f"{folder}: the folder holds no image. Images end in {choice(IMAGE_SUFFIXES)}."])
     if slide_pattern is None:
@@ -107,7 +107,7 @@ def images_of_folder(folder: Path, slide_pattern: str | None) -> tuple[StudyImag
     )
 
 
-def _image_names(folder: Path) -> Iterator[str]:
+def image_names(folder: Path) -> Iterator[str]:
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -134,7 +134,7 @@ def _shared_stems(folder: Path, names: Sequence[str], slides: Sequence[str]) -> 
     return faults
 
 
-def _faulty_cells(table: pd.DataFrame, schema: Schema, path: Path) -> list[str]:
+def faulty_cells(table: pd.DataFrame, schema: Schema, path: Path) -> list[str]:
     faults: list[str] = []
     for column, subschema in schema["properties"].items():
         if set(subschema) <= _FREE_TEXT:
@@ -166,13 +166,13 @@ def _cell_fault(cell: str, subschema: Schema) -> str:
         value = _cell_value(cell, subschema)
         if value is None or math.isinf(value):
             return f"{shown(cell)} is not a number."
-        return f"{shown(cell)} is not above 0."
+        return f"{shown(cell)} is not {'above 0' if 'exclusiveMinimum' in subschema else 'possible'}."
     if subschema.get("format") == "date":
         return f"{shown(cell)} is not such a date."
     return f"{shown(cell)} is not possible.{suggestion(cell, subschema.get('enum', ()))}"
 
 
-def _repeated_images(table: pd.DataFrame, path: Path) -> list[str]:
+def repeated_images(table: pd.DataFrame, path: Path) -> list[str]:
     # 'a.jpg', './a.jpg' and its absolute path are the same file.
     folder = path.parent.absolute().as_posix()
     files = table["image"].map(lambda image: posixpath.normpath(posixpath.join(folder, image)))
@@ -190,11 +190,11 @@ def _repeated_images(table: pd.DataFrame, path: Path) -> list[str]:
 
 def _inconsistent_slides(table: pd.DataFrame, path: Path) -> list[str]:
     return [
-        fault for column in ("sample", "site", "part") for fault in _differing(table, "slide", column, path)
+        fault for column in ("sample", "site", "part") for fault in differing(table, "slide", column, path)
     ]
 
 
-def _differing(table: pd.DataFrame, unit: str, column: str, path: Path) -> list[str]:
+def differing(table: pd.DataFrame, unit: str, column: str, path: Path) -> list[str]:
     """Faults of units with two values in a column; an empty cell is no other value."""
     pairs = table.loc[table[column] != ""].drop_duplicates([unit, column])
     several = pairs.loc[pairs[unit].duplicated(), unit].unique()
@@ -221,10 +221,10 @@ def _undefined_units(table: pd.DataFrame, split_by: str, path: Path) -> list[str
             f"{path}, {rows_text(empty)}, column '{split_by}': the cell is empty, but split.by is "
             f"{split_by}. Write the {split_by} of every image, or set split.by: slide."
         ]
-    return _differing(table, split_by, "part", path)
+    return differing(table, split_by, "part", path)
 
 
-def _missing_files(table: pd.DataFrame, path: Path) -> list[str]:
+def missing_files(table: pd.DataFrame, path: Path) -> list[str]:
     # Folders are listed once each: asking for each of 100,000 files is slow on a network drive.
     listings: dict[str, set[str]] = {}
     missing: list[str] = []
@@ -243,7 +243,7 @@ def _missing_files(table: pd.DataFrame, path: Path) -> list[str]:
     ]
 
 
-def _unpaintable(table: pd.DataFrame, path: Path) -> list[str]:
+def unpaintable(table: pd.DataFrame, path: Path) -> list[str]:
     faults = []
     for image, row in zip(table["image"].tolist(), table["row"].tolist(), strict=True):
         plain = posixpath.normpath(image)

@@ -28,7 +28,7 @@ from podura.configuration.settings import (
     training_settings,
     weight_settings,
 )
-from podura.configuration.sources import KeyPath, Origins, read_yaml
+from podura.configuration.sources import KeyPath, Origins, as_typed, read_yaml
 from podura.configuration.species import check_other_names, included_species, read_species
 from podura.configuration.structure import (
     load_schema,
@@ -37,6 +37,7 @@ from podura.configuration.structure import (
     with_defaults,
 )
 from podura.configuration.study import CardSettings, PretrainedFile, Species, Study, StudyImage
+from podura.configuration.surveys import SurveySettings, release_faults, release_settings, surveys_of
 from podura.configuration.wording import shown
 from podura.errors import UserError, UserErrors
 from podura.tables import PARTS
@@ -83,7 +84,7 @@ def load_study(
     """
     return _Reading(
         config,
-        [_short(Path(file)) for file in config_files],
+        [as_typed(Path(file)) for file in config_files],
         Path(schemas),
         Path(folder),
         None if painted_folder is None else Path(painted_folder),
@@ -114,6 +115,8 @@ class _Reading:
         faults = structural_faults(self.config, schema, self.origins)
         self.faults += [fault.message for fault in faults]
         self.unsound: list[KeyPath] = [fault.key_path for fault in faults]
+        # With a release from elsewhere the data of the study need not be there.
+        self.only_surveys = isinstance(self.config.get("release"), str)
 
     def tried(self, read: Callable[[], _Result]) -> _Result | None:
         """What ``read`` returns; None, with its faults noted, where it raises a UserError."""
@@ -146,11 +149,19 @@ class _Reading:
         self.check_experts()
         table, species = self.species()
         images = self.images()
-        if images is not None:
+        if images:
             self.check_folds(images)
         self.check_mirror()
         found = self.models()
-        if self.faults or table is None or species is None or images is None or found is None:
+        surveys = self.surveys()
+        if (
+            surveys is None
+            or self.faults
+            or table is None
+            or species is None
+            or images is None
+            or found is None
+        ):
             raise UserErrors(self.faults)
         included, pretrained = found
         config = self.config
@@ -176,8 +187,20 @@ class _Reading:
             search=search_settings(config["search"]),
             training=training_settings(config["training"]),
             evaluation=evaluation_settings(config["evaluation"], self.folder),
+            release=release_settings(config["release"], self.folder),
+            surveys=surveys,
             merged=config,
         )
+
+    def surveys(self) -> tuple[SurveySettings, ...] | None:
+        config = self.config
+        if self.sound("release", "models.include"):
+            for fault in release_faults(config["release"], config["models"]["include"], self.folder):
+                self.fault(*fault)
+        if not self.sound("surveys", "survey"):
+            return None
+        schema = load_schema(self.schemas, "survey")
+        return self.tried(lambda: surveys_of(config, schema, self.origins, self.folder))
 
     def check_fractions(self) -> None:
         if not self.sound("split.fractions"):
@@ -197,7 +220,7 @@ class _Reading:
                 self.fault(key, message)
 
     def check_annotations(self) -> None:
-        if not self.sound("dataset.annotations.format", "dataset.annotations.path"):
+        if self.only_surveys or not self.sound("dataset.annotations.format", "dataset.annotations.path"):
             return
         annotations = self.config["dataset"]["annotations"]
         kind, given = annotations["format"], annotations["path"]
@@ -246,7 +269,7 @@ class _Reading:
 
     def check_experts(self) -> None:
         experts = self.config["evaluation"]["experts"] if self.sound("evaluation.experts") else None
-        if experts is not None:
+        if experts is not None and not self.only_surveys:
             self.existing("evaluation.experts.path", experts["path"])
 
     def species(self) -> tuple[tuple[Species, ...] | None, tuple[Species, ...] | None]:
@@ -275,6 +298,8 @@ class _Reading:
         painted = dataset["annotations"]["format"] == "painted"
         path = self.folder / dataset["images"]
         by = self.config["split"]["by"] if self.sound("split.by") else None
+        if self.only_surveys and not path.exists():
+            return ()
         if path.is_dir():
             return self.images_of_folder(path, painted, by)
         if self.existing("dataset.images", dataset["images"]) is None:
@@ -358,7 +383,7 @@ class _Reading:
         if included is None:
             return None
         pretrained = pretrained_files(included.models, sources)
-        if self.sound("weights"):
+        if self.sound("weights") and not self.only_surveys:
             for fault in offline_faults(pretrained, weight_settings(self.config["weights"], self.folder)):
                 self.fault("weights.offline", fault)
         return included, pretrained
@@ -370,8 +395,3 @@ class _Reading:
             return path
         self.fault(key, f"there is no file {shown(given)}. Write the path from the folder that you run in.")
         return None
-
-
-def _short(path: Path) -> Path:
-    # Snakemake makes the paths of overlays absolute; people read what they typed.
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

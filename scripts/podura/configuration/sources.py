@@ -166,3 +166,9 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) or isinstance(other, Mapping):
         return isinstance(one, Mapping) and isinstance(other, Mapping)
     return type(one) is type(other) and (one == other or one != one)
+
+
+def as_typed(path: Path) -> Path:
+    """A path below the working directory as relative to it."""
+    # Snakemake makes the paths of overlays absolute; people read what they typed.
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

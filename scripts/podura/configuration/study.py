@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from podura.configuration.published import PretrainedFile as PretrainedFile
+from podura.configuration.published import WeightSettings as WeightSettings
+from podura.configuration.surveys import ReleaseSettings, SurveySettings
 from podura.tables import ALL_SEEDS
 
 
@@ -206,46 +209,6 @@ class EnsembleSpecification:
 
 
 @dataclass(frozen=True)
-class PretrainedFile:
-    """A file of published weights.
-
-    ``name`` is that of the publisher's file without its ending. ``sha256`` is the digest of that file, None
-    where it is recorded on first use; ``sha256_start`` how it begins, where the publisher says so much.
-    ``size`` is in bytes, None where it is not known.
-    """
-
-    name: str
-    url: str
-    format: str
-    sha256: str | None
-    sha256_start: str | None
-    size: int | None
-    licence: str
-
-    @property
-    def published_name(self) -> str:
-        """Name of the publisher's file, by which it is put somewhere by hand or offered by a mirror."""
-        return self.name + {"torchvision": ".pth", "ultralytics": ".pt"}.get(self.format, ".safetensors")
-
-    def kept_in(self, folder: Path) -> Path:
-        """Where the weights lie in a folder once they are fetched, as safetensors."""
-        return folder / f"{self.name}.safetensors"
-
-
-@dataclass(frozen=True)
-class WeightSettings:
-    """Where published weights are kept, and from where they are fetched, if at all.
-
-    ``mirror`` is an address or a folder in which the publishers' files lie by their names; None for the
-    publishers themselves.
-    """
-
-    folder: Path
-    mirror: str | None
-    offline: bool
-
-
-@dataclass(frozen=True)
 class AugmentationSettings:
     """Which random changes training makes to an image.
 
@@ -348,8 +311,9 @@ class Study:
     ``excluded_species`` are the others of the table: known animals, not of interest here.
     ``other_names`` are further known names that are no species of interest. ``models`` are those that are
     trained, ``ensembles`` those that fuse them. ``pretrained`` has the file of published weights of each
-    model that starts from one, by the model's name. ``merged`` is the configuration with every default
-    filled in, to be written beside the results.
+    model that starts from one, by the model's name. ``surveys`` are those of this run: that of the key
+    ``survey`` alone where it is given. ``merged`` is the configuration with every default filled in, to be
+    written beside the results.
     """
 
     name: str
@@ -372,6 +336,8 @@ class Study:
     search: SearchSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
+    release: ReleaseSettings
+    surveys: tuple[SurveySettings, ...]
     merged: dict[str, Any]
 
     @property

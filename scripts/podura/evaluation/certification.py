@@ -43,6 +43,9 @@ from podura.evaluation.needs import Needed, needed
 from podura.evaluation.precision_tests import p_values, precision_lower
 from podura.evaluation.ranking import Ranking, iou_index
 
+#: What of a trained model (the keys of its model.json) a threshold belongs to.
+PIPELINE = ("adapter", "architecture", "image_size", "tiling", "species", "weights_sha256")
+
 CERTIFIED, NEEDS_MORE, FAILED = "certified", "needs_more", "failed"
 #: Where validation proposes no start: shares of the detections kept, and that of δ which each gets.
 PLAIN_STARTS = (0.2, 0.45, 0.7)

@@ -48,10 +48,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Legend:
-    """The style and the name of each species by code."""
+    """The style and the name of each species by code; ``aside`` is what boxes to be ignored are called."""
 
     styles: Mapping[str, BoxStyle]
     names: Mapping[str, str]
+    aside: str = "ignored"
 
 
 def draw_specimens(
@@ -137,7 +138,7 @@ def _label_texts(
     picture: Image.Image, codes: Sequence[str], ignored: Sequence[bool], legend: Legend, letters: int
 ) -> tuple[list[str], bool]:
     """What the labels say, and whether that is numbers: where codes would cover too much of the picture."""
-    texts = [f"{code} (ignored)" if skip else code for code, skip in zip(codes, ignored, strict=True)]
+    texts = [f"{code} ({legend.aside})" if skip else code for code, skip in zip(codes, ignored, strict=True)]
     covered = sum(math.prod(label_size(text, letters)) for text in texts)
     if covered <= _COVERED * picture.width * picture.height:
         return texts, False
@@ -234,7 +235,7 @@ def _counted(codes: Sequence[str], ignored: Sequence[bool], legend: Legend, numb
         boxes = sum(one == code for one in codes)
         if boxes:
             apart = sum(one == code and skip for one, skip in zip(codes, ignored, strict=True))
-            note = f" {boxes:,}" + (f" ({apart:,} ignored: dashed)" if apart else "")
+            note = f" {boxes:,}" + (f" ({apart:,} {legend.aside}: dashed)" if apart else "")
             parts = name_parts(legend.names.get(code, code))
             if numbered:
                 parts = [(f"{number_of_species}: ", False), *parts]

@@ -7,6 +7,7 @@ from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.people import BENCHMARK_PEOPLE
+from podura.tables.survey import PUBLIC_SURVEY_TABLES
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
 
@@ -284,4 +285,5 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     *DIAGNOSES.values(),
     BENCHMARK_SUSPECTS,
     BENCHMARK_PEOPLE,
+    *PUBLIC_SURVEY_TABLES,
 )

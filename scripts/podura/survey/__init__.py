@@ -1,0 +1,1 @@
+"""Surveys: what lives in new, unlabelled samples."""
