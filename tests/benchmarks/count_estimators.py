@@ -17,7 +17,7 @@ TARGET = 0.95
 
 
 def target_thresholds(slides: Drawn) -> Floats:
-    """The lowest score of each species from which 95 % of the detections on the annotated slides are right."""
+    """Lowest score of each species from which 95 % of its detections on the annotated slides are right."""
     result = []
     for code in SPECIES:
         mine = slides.detections[slides.detections["species"] == code].sort_values("score", ascending=False)

@@ -206,7 +206,11 @@ def test_spread_between_slides_is_seen_where_it_is():
     spreads = []
     for effect, variation in ((0.01, 0.02), (1.5, 1.5)):
         drawn = draw_slides(
-            Population(effect=effect, background_variation=variation, background=np.full(6, 1.5)), 60, 1, 4, random
+            Population(effect=effect, background_variation=variation, background=np.full(6, 1.5)),
+            60,
+            1,
+            4,
+            random,
         )
         known = gather(drawn.detections, drawn.truths, drawn.images, species=SPECIES, thresholds=np.zeros(6))
         spreads.append(spread_between_slides(known))

@@ -87,7 +87,9 @@ def test_every_sample_has_every_species_within_its_interval(made):
     assert (rows["estimate"] <= rows["high"]).all()
     assert set(rows["method"]) == {"calibration"}
     truth = NEW.animals().stack()
-    inside = [low <= truth[s, c] <= high for s, c, low, high in rows[["sample", "species", "low", "high"]].values]
+    inside = [
+        low <= truth[s, c] <= high for s, c, low, high in rows[["sample", "species", "low", "high"]].values
+    ]
     assert np.mean(inside) >= 0.9
     tables.SURVEY_COUNTS.frame(rows)
 
@@ -121,7 +123,9 @@ def test_a_sample_added_to_the_survey_leaves_the_others_as_they_were(made):
         300,
     )
     both = made.counts[made.counts["sample"].isin(FULL[:2])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(fewer.counts[["estimate", "low", "high"]], both[["estimate", "low", "high"]])
+    pd.testing.assert_frame_equal(
+        fewer.counts[["estimate", "low", "high"]], both[["estimate", "low", "high"]]
+    )
 
 
 def test_a_sample_without_animals_or_images_stays_in_every_table():
@@ -135,7 +139,9 @@ def test_a_sample_without_animals_or_images_stays_in_every_table():
     assert rows.loc[("empty", "A-ONE"), ["n_detections", "accepted", "low"]].tolist() == [0, 0, 0]
     assert rows.loc[("empty", "A-ONE"), "estimate"] < 0.01
     assert rows.loc[("empty", "A-ONE"), "high"] >= 0
-    assert rows.loc["none read", ["n_detections", "estimate", "low", "high", "accepted"]].isna().all(axis=None)
+    assert (
+        rows.loc["none read", ["n_detections", "estimate", "low", "high", "accepted"]].isna().all(axis=None)
+    )
     assert set(rows.loc["none read", "method"]) == {"none"}
     assert made.abundance["sample"].tolist()[-2:] == ["empty", "none read (incomplete)"]
     index = made.diversity.set_index(["sample", "basis", "index"])["value"]
@@ -149,7 +155,9 @@ def test_failed_images_are_not_counted_and_mark_their_sample():
     found = machine()
     found = found[~found["image"].isin(lost)]
     facts = samples(complete=[False, True, True, True])
-    made = count(survey(detections=found, final=as_final(found), images=images(failed=lost), samples=facts), 200)
+    made = count(
+        survey(detections=found, final=as_final(found), images=images(failed=lost), samples=facts), 200
+    )
     rows = made.counts.set_index("sample")
     assert not rows.loc[FULL[0], "sample_complete"].any()
     assert rows.loc[FULL[1], "sample_complete"].all()
@@ -181,7 +189,9 @@ def test_densities_follow_area_volume_and_mass():
     facts = samples(area_cm2=[20.0, None, None, None], volume_cm3=[50.0, 100.0, None, 0.0], mass_g=None)
     made = count(survey(samples=facts), 200)
     rows = made.densities.merge(
-        made.counts[["sample", "species", "estimate", "accepted", "high"]], on=["sample", "species"], suffixes=("", "_n")
+        made.counts[["sample", "species", "estimate", "accepted", "high"]],
+        on=["sample", "species"],
+        suffixes=("", "_n"),
     )
     assert rows.groupby("sample")["per"].unique().map(sorted).to_dict() == {
         FULL[0]: ["100_cm3", "m2"],
@@ -212,7 +222,12 @@ def reviewed_survey(checks, images_searched):
 
 @pytest.mark.parametrize(
     ("checks", "searched", "method"),
-    [(10, 4, "calibration"), (120, 8, "reviewed"), (120, 0, "reviewed_detections"), (10**6, 10**6, "verified")],
+    [
+        (10, 4, "calibration"),
+        (120, 8, "reviewed"),
+        (120, 0, "reviewed_detections"),
+        (10**6, 10**6, "verified"),
+    ],
 )
 def test_enough_random_checks_carry_the_estimate(checks, searched, method):
     queue, decisions = reviewed_survey(checks, searched)

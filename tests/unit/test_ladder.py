@@ -15,8 +15,21 @@ NAMES = {
 LADDER = Ladder(genera(NAMES))
 FROM = dict.fromkeys(NAMES, 0.3)
 NO_DECISIONS = pd.DataFrame(
-    columns=["detection", "image", "sample", "action", "species", "drawn", "superseded", "reviewer", "decided_at"]
-    + ["x_min", "y_min", "x_max", "y_max"]
+    columns=[
+        "detection",
+        "image",
+        "sample",
+        "action",
+        "species",
+        "drawn",
+        "superseded",
+        "reviewer",
+        "decided_at",
+        "x_min",
+        "y_min",
+        "x_max",
+        "y_max",
+    ]
 )
 
 
@@ -112,7 +125,11 @@ def test_decisions_override_and_stay_beside_the_machine():
 
 
 def test_conflicts_do_not_depend_on_the_order_of_rows():
-    rows = [detection(0, "CER-DEN", 0.9), detection(1, "CER-GIB", 0.8, x=1.0), detection(2, "PAR-NOT", 0.9, x=50.0)]
+    rows = [
+        detection(0, "CER-DEN", 0.9),
+        detection(1, "CER-GIB", 0.8, x=1.0),
+        detection(2, "PAR-NOT", 0.9, x=50.0),
+    ]
     forward = conflicts(pd.DataFrame(rows), 0.5, FROM)
     backward = conflicts(pd.DataFrame(rows[::-1]), 0.5, FROM)
     assert forward == {0: {"CER-GIB"}, 1: {"CER-DEN"}}

@@ -84,7 +84,7 @@ def test_more_checks_tighten_and_no_searched_image_leaves_it_to_the_annotated_sl
 
 def test_an_estimate_never_falls_below_what_people_have_confirmed():
     random = np.random.default_rng(4)
-    survey, estimator, decisions = reviewed(Population(), random, 40, 300, 10)
+    _, estimator, decisions = reviewed(Population(), random, 40, 300, 10)
     confirmed = decisions[decisions["action"].isin(["accept", "species", "add"])]
     for place, sample in enumerate(estimator.samples):
         found = estimator.estimated(place, 200, random)
@@ -178,7 +178,12 @@ def test_checks_stand_for_unchecked_detections_by_their_chance():
 def test_added_animals_on_an_image_not_searched_are_a_lower_bound_only():
     made = pd.DataFrame([decision(None, "add", "B")])
     (one,) = checked_samples(
-        detections(("A", 0.9)), images("i"), made, None, species=("A", "B"), edges=score_bins(None, ("A", "B"))
+        detections(("A", 0.9)),
+        images("i"),
+        made,
+        None,
+        species=("A", "B"),
+        edges=score_bins(None, ("A", "B")),
     )
     assert one.added.tolist() == [0, 1]
     assert one.added_searched.tolist() == [0, 0]

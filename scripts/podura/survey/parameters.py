@@ -20,7 +20,7 @@ from podura.survey.evidence import Evidence
 Floats = NDArray[np.float64]
 
 #: Animals that are added to each species, with what happens to those of all species.
-PRIOR_ANIMALS = 1.0
+PRIOR_ANIMALS = 2.0
 #: Detections of nothing that are added to each species (Jeffreys' prior of a rate).
 PRIOR_BACKGROUND = 0.5
 #: Likeness of a slide's animals before any evidence, and the pairs of animals that it is worth.
