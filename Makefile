@@ -11,7 +11,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo demo-survey test lint format starter lock simulation test-slow test-models benchmarks clean-demo
+.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation test-slow test-models benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -45,6 +45,10 @@ test-models: $(INSTALLED)
 simulation: $(INSTALLED)
 	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/certification.py
 	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/interval_coverage.py
+
+# Whether intervals of counts hold the animals, on drawn surveys: writes resources/survey_counts.
+survey-simulation: $(INSTALLED)
+	OMP_NUM_THREADS=1 PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/survey_counts.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
