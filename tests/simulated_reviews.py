@@ -12,7 +12,7 @@ QUEUE = ["position", "kind", "detection", "image", "sample", "species", "score",
 
 
 def drawn_queue(drawn: Drawn, random: int, targeted: int, images: int, generator: Generator) -> pd.DataFrame:
-    """Detections drawn with chances that are highest in the middle of scores, as is usual; then targeted ones."""
+    """Detections drawn with chances that are highest in the middle of scores; images; then targeted ones."""
     found = drawn.detections
     score = found["score"].to_numpy()
     weight = 0.15 + np.sqrt(score * (1 - score))

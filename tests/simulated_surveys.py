@@ -41,7 +41,7 @@ _STEP = 50
 class Population:
     """density, recall, background (species,): means an image and chances; effect: spread of slides in logits.
 
-    clumping: squared variation of the animals of a species between slides. again: chance of a second detection.
+    clumping: squared variation of the animals of a species between slides. again: chance to be found twice.
     """
 
     density: Floats = field(default_factory=lambda: DENSITY.copy())
@@ -102,9 +102,7 @@ def draw_slides(
         right, generator.beta(6, 1.6, size=len(species)), generator.beta(3, 2.5, size=len(species))
     )
     again = found & (generator.random(len(species)) < population.again)
-    told_again = np.minimum(
-        (generator.random(len(species))[:, None] > heaps[species]).sum(axis=1), kinds - 1
-    )
+    told_again = np.minimum((generator.random(len(species))[:, None] > heaps[species]).sum(axis=1), kinds - 1)
 
     variation = population.background_variation
     loose_rate = population.background * generator.gamma(1 / variation, variation, size=(n_slides, kinds))
@@ -170,7 +168,9 @@ def _names(samples: int, slides: int, images: int, name: str) -> pd.DataFrame:
     )
 
 
-def _frame(names: pd.DataFrame, image: NDArray[np.int64], codes: object, x: Floats, y: Floats, **more: object):
+def _frame(
+    names: pd.DataFrame, image: NDArray[np.int64], codes: object, x: Floats, y: Floats, **more: object
+):
     where = names[["image", "slide", "sample", "site"]].iloc[image].reset_index(drop=True)
     boxes = {"x_min": x, "y_min": y, "x_max": x + 40, "y_max": y + 40}
     return where.assign(species=codes, **boxes, **more)

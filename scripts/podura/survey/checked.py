@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -28,10 +27,11 @@ class CheckedSample:
     known, added (species,): animals confirmed by checks of detections, and missed ones added anywhere.
     unchecked (2, species, bins): detections nobody checked, on images not searched and on searched ones.
     checked (species, bins, species + 1): what random checks found, weighted for the unchecked they stand for,
-    scaled to the number of checks that they are worth. confirmed_searched, added_searched (species,): of known
-    and added those on searched images; of those drawn at random missed_random, and confirmed_random and unchecked_random (species, bins)
-    of the detections there. images, searched: numbers of images. slides: of how many slides the animals are,
-    as a sum of squared shares.
+    scaled to the number of checks that they are worth. n_random: the number of these. confirmed_searched,
+    added_searched (species,): of known and added those on searched images; missed_random, confirmed_random
+    (species,) and unchecked_random (species, bins): the like on images that were drawn at random.
+    images, searched, searched_random: numbers of images. evenness: sum of squared shares of the sample's
+    slides in its detections.
     """
 
     sample: str
@@ -223,5 +223,3 @@ def _count(names: pd.Series, place: Mapping[str, int]) -> Integers:
 def _evenness(slides: pd.Series, every: pd.Series) -> float:
     sizes = slides.value_counts().reindex(every.unique(), fill_value=0).to_numpy(dtype=np.float64) + 1.0
     return float((sizes**2).sum() / sizes.sum() ** 2)
-
-

@@ -4,8 +4,8 @@ The expected number of detections of a species is a sum over the animals of all 
 average, plus background (in remote sensing and epidemiology the direct, or matrix, method: Hay 1988, Int. J.
 Remote Sens. 9:1395; Buonaccorsi 2010, Measurement Error, ch. 2). Unlike a share of right detections, what an
 animal gives does not depend on how many other animals there are, so the correction holds for samples of
-other density and other mix of species. The estimate is the non-negative maximum of the Poisson likelihood (EM:
-Shepp & Vardi 1982, IEEE Trans. Med. Imaging 1:113). Its interval takes quantiles of draws of the animals,
+other density and other mix of species. The estimate is the non-negative maximum of the Poisson likelihood
+(EM: Shepp & Vardi 1982, IEEE Trans. Med. Imaging 1:113). Its interval takes quantiles of draws of the animals
 given the detections, over draws of what the detector does (``parameters``).
 """
 
@@ -67,9 +67,7 @@ class Estimated:
         return interval(self.draws, self.estimate, confidence)
 
 
-def interval(
-    draws: Integers | Floats, estimate: Floats | float, confidence: float
-) -> tuple[Floats, Floats]:
+def interval(draws: Integers | Floats, estimate: Floats | float, confidence: float) -> tuple[Floats, Floats]:
     """Quantiles along the first axis; the estimate lies within."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0, method="inverted_cdf")
@@ -108,7 +106,9 @@ class Corrector:
 
     def drawn(self, sample: Counted, generator: Generator) -> Parameters:
         """What the detector may do to the animals of this sample, as draws."""
-        return of_new_slides(self._draws, self.spread, sample.counts, sample.areas, generator)
+        return of_new_slides(
+            self._draws, self.spread, sample.counts.astype(np.float64), sample.areas, generator
+        )
 
 
 def expected_animals(counts: Integers | Floats, per_animal: Floats, background: Floats) -> Floats:

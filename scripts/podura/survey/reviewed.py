@@ -6,9 +6,9 @@ annotated slides and other sites show. Checks that were aimed at certain detecti
 Missed animals come from images that were searched as a whole, in the same manner. This is inference for a
 finite population (Ericson 1969, J. R. Stat. Soc. B 31:195; Ghosh & Meeden 1997, Bayesian Methods for
 Finite Population Sampling), with weights for unequal chances of being checked: all that is checked
-has no uncertainty left, and nothing checked leaves wide intervals. By simulation its intervals hold with fewer checks
-than those of the Horvitz-Thompson and the difference estimator (prediction-powered inference: Angelopoulos
-et al. 2023, Science 382:669), which are no intervals where the checks find no error
+has no uncertainty left, and few checks leave wide intervals. By simulation its intervals hold with fewer
+checks than those of the Horvitz-Thompson and the difference estimator (prediction-powered inference:
+Angelopoulos et al. 2023, Science 382:669), which have no width where the checks find no error
 (resources/survey_counts).
 """
 
@@ -44,9 +44,10 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the annotated slides let expect: right (species, bins, species + 1), missed (species,), nothing last.
+    """What the annotated slides let expect of a detection and of an animal.
 
-    missed_draws (draws, species): of the share of animals that no detection shows.
+    composition (species, bins, species + 1): shares of what detections are, nothing last. missed (species,):
+    share of animals that no detection shows; missed_draws (draws, species): of the same.
     """
 
     composition: Floats
@@ -144,9 +145,9 @@ class Reviewed:
         prior = _SHAPE * (sample.images - sample.searched) / max(sample.images, 1)
         rest = known_rest + kinds[0]
         lost = generator.poisson(generator.gamma(rest + prior + _TINY) * rate)
-        known = sample.known + sample.added_searched
-        drawn_animals = known + kinds[0] + kinds[1] + lost
-        estimate = known + means.sum(axis=0) + (known_rest + means[0]) * rate_mean
+        certain = sample.known + sample.added_searched
+        drawn_animals = certain + kinds[0] + kinds[1] + lost
+        estimate = certain + means.sum(axis=0) + (known_rest + means[0]) * rate_mean
         least = sample.known + sample.added
         return Estimated(np.maximum(estimate, least), np.maximum(drawn_animals, least))
 
@@ -156,7 +157,7 @@ class Reviewed:
         abroad = self.expected.composition
         other = [one.checked for one in self.samples if one.site != site]
         if other:
-            abroad = _updated(abroad, _WORTH_ABROAD, np.sum(other, axis=0))
+            abroad = _updated(abroad, _WORTH_ABROAD, np.sum(other, axis=0, dtype=np.float64))
         home = [one.checked for k, one in enumerate(self.samples) if one.site == site and k != index]
         return abroad, np.sum(home, axis=0) if home else np.zeros_like(abroad)
 
@@ -193,9 +194,7 @@ class Reviewed:
             return moved / (1 + moved)
 
         prior = of_species(common[:, None])
-        of_site = _beta(
-            _WORTH_AT_HOME * prior + m_site, _WORTH_AT_HOME * (1 - prior) + f_site, generator
-        )
+        of_site = _beta(_WORTH_AT_HOME * prior + m_site, _WORTH_AT_HOME * (1 - prior) + f_site, generator)
         drawn = _beta(concentration * of_site + m_own, concentration * (1 - of_site) + f_own, generator)
         mean_site = (_WORTH_AT_HOME * of_species(np.array(mean_common)) + m_site) / (
             _WORTH_AT_HOME + m_site + f_site
@@ -237,7 +236,7 @@ def _composed(unchecked: Integers, composition: Floats, generator: Generator) ->
     result = np.zeros((len(composition), composition.shape[-1]), dtype=np.int64)
     for kind, place in there:
         result += generator.multinomial(unchecked[kind, place], composition[:, kind, place])
-    return result[:, :-1]
+    return np.asarray(result[:, :-1])
 
 
 def _updated(composition: Floats, worth: float, counts: Floats) -> Floats:
