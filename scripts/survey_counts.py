@@ -19,8 +19,6 @@ from podura.tables import (
     EVIDENCE_IMAGES,
     EVIDENCE_TRUTHS,
     RELEASE_THRESHOLDS,
-    REVIEW_DECISIONS,
-    REVIEW_QUEUE,
     SPECIES,
     SURVEY_COUNTS,
     SURVEY_DENSITIES,
@@ -32,6 +30,7 @@ from podura.tables import (
     SURVEY_SAMPLES,
     abundance_table,
 )
+from podura.tables.review import REVIEW_DECISIONS, REVIEW_QUEUE
 
 log = logging.getLogger(__name__)
 

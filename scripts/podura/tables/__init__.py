@@ -25,6 +25,14 @@ from podura.tables.catalogue import (
     SPLIT_REPORT,
 )
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.counts import (
+    SURVEY_COUNTS,
+    SURVEY_DENSITIES,
+    SURVEY_DIVERSITY,
+    SURVEY_FINAL_DETECTIONS,
+    SURVEY_SAMPLE_CHECKS,
+    abundance_table,
+)
 from podura.tables.diagnosis import (
     BENCHMARK_BY_EDGE,
     BENCHMARK_BY_SIZE,
@@ -128,17 +136,23 @@ __all__ = [
     "SPECIES",
     "SPLIT",
     "SPLIT_REPORT",
+    "SURVEY_COUNTS",
+    "SURVEY_DENSITIES",
     "SURVEY_DETECTIONS",
+    "SURVEY_DIVERSITY",
     "SURVEY_DRIFT",
+    "SURVEY_FINAL_DETECTIONS",
     "SURVEY_IMAGES",
     "SURVEY_IMAGES_GIVEN",
     "SURVEY_LOOKS",
     "SURVEY_SAMPLES",
     "SURVEY_SAMPLES_GIVEN",
+    "SURVEY_SAMPLE_CHECKS",
     "TRIALS",
     "Column",
     "Kind",
     "Table",
+    "abundance_table",
     "part_folder",
     "read_json",
     "run_folder",
