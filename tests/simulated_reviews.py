@@ -42,6 +42,7 @@ def decide(drawn: Drawn, queue: pd.DataFrame) -> pd.DataFrame:
         row["drawn"] = "random" if one["reason"] in ("random", "image") else "targeted"
         if one["kind"] == "detection":
             seen = found.loc[one["detection"], "truth_species"]
+            seen = None if pd.isna(seen) else seen
             row |= {"detection": one["detection"], "species": seen}
             row["action"] = "reject" if seen is None else ("accept" if seen == one["species"] else "species")
             rows.append(row)

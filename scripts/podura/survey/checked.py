@@ -58,8 +58,9 @@ class CheckedSample:
 
 
 def active(decisions: pd.DataFrame) -> pd.DataFrame:
-    """Decisions that hold: those that no later one has replaced."""
-    return decisions[~decisions["superseded"].fillna(False).astype(bool)]
+    """Decisions that hold: those that no later one has replaced. What they do not say is None."""
+    held = decisions[~decisions["superseded"].fillna(False).astype(bool)].astype(object)
+    return held.where(held.notna(), None)
 
 
 def score_bins(evidence: pd.DataFrame | None, species: Sequence[str]) -> Floats:
@@ -91,7 +92,7 @@ def decided(detections: pd.DataFrame, decisions: pd.DataFrame, species: Sequence
     held = active(decisions)
     held = held[held["detection"].notna()].drop_duplicates("detection", keep="last").set_index("detection")
     place = {name: index for index, name in enumerate(species)}
-    there = held.reindex(detections["detection"].to_numpy())
+    there = held.reindex(detections["detection"].to_numpy(dtype=object))
     action = there["action"].to_numpy(dtype=object)
     final = np.where(action == "accept", detections["species"].to_numpy(dtype=object), there["species"])
     code = pd.Series(final).map(place).fillna(NOTHING).to_numpy(dtype=np.int64)

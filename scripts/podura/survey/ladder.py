@@ -78,7 +78,7 @@ def named(
     rivals = conflicts(found, ladder.overlap, counted_from)
     confusions = mistaken_for(evidence)
     decided = held[held["detection"].notna()].drop_duplicates("detection", keep="last").set_index("detection")
-    there = decided.reindex(found["detection"].to_numpy())
+    there = decided.reindex(found["detection"].to_numpy(dtype=object))
     rows = []
     columns = [
         found[name].to_numpy(dtype=object) for name in ("species", "score", "accepted", "threshold_status")
