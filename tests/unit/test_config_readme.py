@@ -56,6 +56,11 @@ HEADINGS = {
     "survey_samples": "`surveys/<survey>/samples.csv`",
     "survey_images": "`surveys/<survey>/images.csv`",
     "survey_drift": "`surveys/<survey>/drift.csv`",
+    "survey_counts": "`surveys/<survey>/counts.csv`",
+    "survey_densities": "`surveys/<survey>/densities.csv`",
+    "survey_diversity": "`surveys/<survey>/diversity.csv`",
+    "survey_final_detections": "`surveys/<survey>/detections.csv`",
+    "survey_sample_checks": "`surveys/<survey>/checks.csv`",
 }
 
 
