@@ -66,6 +66,7 @@ from podura.tables.places import (
     seed_name,
     seed_number,
 )
+from podura.tables.review import REVIEW_DECISIONS, REVIEW_PROBLEMS, REVIEW_QUEUE
 from podura.tables.survey import (
     EMBEDDING,
     EVIDENCE_DETECTIONS,
@@ -129,6 +130,9 @@ __all__ = [
     "PUBLIC_TABLES",
     "RELEASE_THRESHOLDS",
     "SAMPLE_FACTS",
+    "REVIEW_DECISIONS",
+    "REVIEW_PROBLEMS",
+    "REVIEW_QUEUE",
     "SIMILAR_IMAGES",
     "SITE_COUNTS",
     "SIZES",
