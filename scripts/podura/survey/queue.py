@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,7 @@ from scipy.optimize import isotonic_regression
 
 from podura import tables
 from podura.annotations.overlaps import close_pairs
+from podura.configuration.surveys import ReviewSettings
 from podura.tables import BOX_COLUMNS
 
 Floats = NDArray[np.float64]
@@ -42,19 +42,10 @@ CONFLICT_IOU = 0.5
 _NEAR = 0.5
 
 
-@dataclass(frozen=True)
-class ReviewAmounts:
-    """How much is to be checked: detections drawn at random, targeted ones, images drawn at random."""
-
-    random: int
-    targeted: int
-    images: int
-
-
 def review_queue(
     detections: pd.DataFrame,
     images: pd.DataFrame,
-    amounts: ReviewAmounts,
+    amounts: ReviewSettings,
     seed: int,
     evidence: pd.DataFrame | None = None,
 ) -> pd.DataFrame:

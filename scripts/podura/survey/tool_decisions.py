@@ -51,7 +51,7 @@ def shown_detections(detections: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFr
 
 
 def read_label_studio_decisions(path: Path, surveyed: Surveyed) -> DecisionFile:
-    """Read the export "JSON" of Label Studio. Every annotation that was not cancelled counts.
+    """Read the export "JSON" of Label Studio. Of each person the last annotation counts.
 
     Raises UserErrors.
     """
@@ -103,10 +103,8 @@ def _label_studio_annotation(
 ) -> None:
     problems: list[Problem] = []
     image = annotated_image(annotation, names, where, surveyed.size_of, problems)
-    told = annotation.get("updated_at") or annotation.get("created_at") or ""
-    _decide(
-        image, names, ids, _label_studio_person(annotation), utc(str(told)) if told else "", read, surveyed
-    )
+    told = _told(annotation)
+    _decide(image, names, ids, person, utc(told) if told else "", read, surveyed)
     told_problems(problems, read, surveyed.find(names))
 
 
