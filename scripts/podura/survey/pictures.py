@@ -1,4 +1,4 @@
-"""Pictures that a reviewer looks at: each queued detection with its surroundings, and whole images in views."""
+"""Pictures that a reviewer looks at: queued detections with their surroundings, whole images in views."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def views(width: int, height: int) -> list[tuple[int, int, int, int]]:
 def planned_pictures(
     queue: pd.DataFrame, detections: pd.DataFrame, images: pd.DataFrame
 ) -> dict[str, list[Region]]:
-    """By image the pictures that the queue needs; their keys are detections, or images with a view's number."""
+    """By image the pictures of the queue; their keys are detections, or images with a view's number."""
     sizes = {
         row.image: (int(row.width), int(row.height)) for row in images[images["status"].eq("ok")].itertuples()
     }
