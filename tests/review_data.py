@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from podura.annotations.names import SpeciesEntry
 from podura.configuration.surveys import ReviewSettings
-from podura.report.review_page import PICTURES, Picture, Review, render_review
+from podura.report.review_page import PICTURES, Review, render_review
 from podura.survey.deciding import Surveyed
 from podura.survey.pictures import planned_pictures, write_pictures
 from podura.survey.queue import review_queue
@@ -131,18 +131,12 @@ def write_review(
     queue = review_queue(detections, images, amounts, seed=7)
     plan = planned_pictures(queue, detections, images)
     paths = dict(zip(images["image"], map(Path, images["path"]), strict=True))
-    faults = write_pictures(plan, paths, folder / PICTURES)
-    pictures: dict[str, list[Picture]] = {}
-    for regions in plan.values():
-        for one in regions:
-            picture = Picture(one.file, one.x, one.y, one.width, one.height, faults.get(one.key))
-            pictures.setdefault(one.key.split("\0")[0], []).append(picture)
+    pictures = write_pictures(plan, paths, folder / PICTURES)
     review = Review(
         survey=survey,
         key=f"test-{survey}",
         queue=queue,
         shown=shown_detections(detections, queue),
-        slides=dict(zip(images["image"], images["slide"], strict=True)),
         decisions=REVIEW_DECISIONS.frame([]) if decisions is None else decisions,
         pictures=pictures,
         species=SPECIES_FACTS,

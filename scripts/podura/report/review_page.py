@@ -24,34 +24,21 @@ _IMAGES = "'self' file:"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the page: its file below ``PICTURES``, its place in the image (pixels), or why not."""
-
-    file: str
-    x: int
-    y: int
-    width: int
-    height: int
-    fault: str | None = None
-
-
-@dataclass(frozen=True)
 class Review:
     """What the page is made of.
 
     queue: as tables.REVIEW_QUEUE. shown: the detections that are drawn (detection, image, species, score,
     box), those of the queue among them. decisions: as tables.REVIEW_DECISIONS, what is known already.
-    pictures: of each detection of the queue one, of each image of the queue its views in order. species:
-    code and name, as people may choose. key: another text for every survey of every study.
+    pictures: as tables.REVIEW_PICTURES. species: code and name, as people may choose. key: another text for
+    every survey of every study.
     """
 
     survey: str
     key: str
     queue: pd.DataFrame
     shown: pd.DataFrame
-    slides: Mapping[str, str]
     decisions: pd.DataFrame
-    pictures: Mapping[str, Sequence[Picture]]
+    pictures: pd.DataFrame
     species: Sequence[Mapping[str, Any]]
 
 
@@ -100,26 +87,27 @@ def _boxes(review: Review) -> dict[str, list[list[Any]]]:
 
 
 def _items(review: Review) -> list[dict[str, Any]]:
-    items = []
-    for row in review.queue.itertuples():
-        key = row.detection if row.kind == "detection" else row.image
-        pictures = review.pictures.get(str(key), ())
-        items.append(
+    pictures: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in review.pictures.sort_values("view", kind="stable").itertuples(index=False):
+        key = ("detection", one.detection) if pd.notna(one.detection) else ("image", one.image)
+        pictures.setdefault(key, []).append(
             {
-                "kind": row.kind,
-                "detection": None if pd.isna(row.detection) else row.detection,
-                "image": row.image,
-                "sample": None if pd.isna(row.sample) else row.sample,
-                "slide": review.slides.get(str(row.image), ""),
-                "reason": row.reason,
-                "views": [
-                    {"file": f"{PICTURES}/{one.file}", "place": [one.x, one.y, one.width, one.height],
-                     "fault": one.fault}
-                    for one in pictures
-                ],
+                "file": f"{PICTURES}/{one.file}",
+                "place": [one.x, one.y, one.width, one.height],
+                "fault": None if pd.isna(one.fault) else one.fault,
             }
-        )  # fmt: skip
-    return items
+        )
+    return [
+        {
+            "kind": row.kind,
+            "detection": None if pd.isna(row.detection) else row.detection,
+            "image": row.image,
+            "sample": None if pd.isna(row.sample) else row.sample,
+            "reason": row.reason,
+            "views": pictures.get((row.kind, row.detection if row.kind == "detection" else row.image), []),
+        }
+        for row in review.queue.itertuples()
+    ]
 
 
 def _earlier(decisions: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import pandas as pd
 from PIL import Image
 
 from podura.errors import UserError
-from podura.slides.reading import UnreadableImageError, open_slide
+from podura.slides.reading import open_slide
 from podura.slides.tiling import grid
-from podura.tables import BOX_COLUMNS
+from podura.tables import BOX_COLUMNS, REVIEW_PICTURES
 
 #: Side of the surroundings of a box, as a multiple of its longer side, and their least side in pixels.
 CONTEXT, LEAST_SIDE = 2.0, 96
@@ -29,9 +29,10 @@ _QUALITY = 85
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A picture to be cut: whose it is, its file, its place in the image, and its longest side."""
+    """A picture to be cut: of a detection, or a view of a whole image; its file, place and longest side."""
 
-    key: str
+    detection: str | None
+    view: int
     file: str
     x: int
     y: int
@@ -58,7 +59,7 @@ def views(width: int, height: int) -> list[tuple[int, int, int, int]]:
 def planned_pictures(
     queue: pd.DataFrame, detections: pd.DataFrame, images: pd.DataFrame
 ) -> dict[str, list[Region]]:
-    """By image the pictures of the queue; their keys are detections, or images with a view's number."""
+    """By image the pictures that the queue needs."""
     sizes = {
         row.image: (int(row.width), int(row.height)) for row in images[images["status"].eq("ok")].itertuples()
     }
@@ -71,10 +72,11 @@ def planned_pictures(
         of_image = plan.setdefault(str(row.image), [])
         if row.kind == "detection":
             place = surroundings(boxes[row.detection], *sizes[row.image])
-            of_image.append(Region(str(row.detection), _file("crop", row.detection), *place, CROP_PIXELS))
+            file = _file("crop", str(row.detection))
+            of_image.append(Region(str(row.detection), 0, file, *place, CROP_PIXELS))
         else:
             of_image += [
-                Region(f"{row.image}\0{number}", _file("view", f"{row.image}\0{number}"), *view, VIEW_PIXELS)
+                Region(None, number, _file("view", f"{row.image}\0{number}"), *view, VIEW_PIXELS)
                 for number, view in enumerate(views(*sizes[row.image]))
             ]
     return plan
@@ -93,23 +95,27 @@ def write_pictures(
     *,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, str]:
-    """Cut all pictures into ``folder``; returns, by key, why a picture could not be made.
+) -> pd.DataFrame:
+    """Cut all pictures into ``folder``; returns tables.REVIEW_PICTURES, with faults where one cannot be made.
 
     paths: where each image lies. Each image is opened once. The number of threads changes nothing in the
     files. ``progress`` is told images done and in all.
     """
-    faults: dict[str, str] = {}
+    rows = []
     cut = partial(_cut, paths=paths, folder=folder)
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for done, found in enumerate(pool.map(cut, plan.items()), start=1):
-            faults.update(found)
+        for done, ((image, regions), fault) in enumerate(
+            zip(plan.items(), pool.map(cut, plan.items()), strict=True), start=1
+        ):
+            rows += [{"image": image, **asdict(region), "fault": fault} for region in regions]
             if progress is not None:
                 progress(done, len(plan))
-    return faults
+    columns = REVIEW_PICTURES.names
+    return REVIEW_PICTURES.frame(pd.DataFrame(rows, columns=columns, dtype="object"))
 
 
-def _cut(item: tuple[str, Sequence[Region]], *, paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
+def _cut(item: tuple[str, Sequence[Region]], *, paths: Mapping[str, Path], folder: Path) -> str | None:
+    """Cut the pictures of an image; returns why that cannot be done."""
     image, regions = item
     try:
         with open_slide(paths[image]) as slide:
@@ -120,6 +126,10 @@ def _cut(item: tuple[str, Sequence[Region]], *, paths: Mapping[str, Path], folde
                 target = folder / region.file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 picture.save(target, quality=_QUALITY)
-    except (UnreadableImageError, UserError) as error:
-        return {region.key: str(error) for region in regions}
-    return {}
+    except UserError as error:
+        return str(error)
+    except ValueError:
+        return (
+            f"{paths[image]}: the image is no longer as large as when it was surveyed. Run the survey again."
+        )
+    return None

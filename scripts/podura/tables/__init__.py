@@ -66,7 +66,7 @@ from podura.tables.places import (
     seed_name,
     seed_number,
 )
-from podura.tables.review import REVIEW_DECISIONS, REVIEW_PROBLEMS, REVIEW_QUEUE
+from podura.tables.review import REVIEW_DECISIONS, REVIEW_PICTURES, REVIEW_PROBLEMS, REVIEW_QUEUE
 from podura.tables.survey import (
     EMBEDDING,
     EVIDENCE_DETECTIONS,
@@ -130,6 +130,7 @@ __all__ = [
     "PUBLIC_TABLES",
     "RELEASE_THRESHOLDS",
     "REVIEW_DECISIONS",
+    "REVIEW_PICTURES",
     "REVIEW_PROBLEMS",
     "REVIEW_QUEUE",
     "SAMPLE_FACTS",
