@@ -43,7 +43,7 @@ def coco(boxes: pd.DataFrame, images: pd.DataFrame, species: Sequence[Mapping[st
     category = {str(one["code"]): number for number, one in enumerate(species, start=1)}
     known = readable_images(images)
     number = {image: place for place, image in enumerate(known["image"], start=1)}
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for row in boxes[boxes["image"].isin(number)].itertuples(index=False):
         width, height = row.x_max - row.x_min, row.y_max - row.y_min
         annotations.append(
@@ -214,16 +214,15 @@ def cvat(
         )
         for one in mine.itertuples(index=False):
             corners = zip(("xtl", "ytl", "xbr", "ybr"), BOX_COLUMNS, strict=True)
-            shape = ElementTree.SubElement(
-                image, "box", label=one.species, source="manual" if one.human else "auto", occluded="0",
-                z_order="0", **{key: f"{getattr(one, side):.2f}" for key, side in corners},
-            )  # fmt: skip
+            facts = {"label": str(one.species), "source": "manual" if one.human else "auto", "occluded": "0"}
+            facts |= {key: f"{getattr(one, side):.2f}" for key, side in corners} | {"z_order": "0"}
+            shape = ElementTree.SubElement(image, "box", facts)
             score = "" if pd.isna(one.score) else f"{one.score:.4f}"
             _attributes(shape, (("detection", one.key), ("score", score)))
         if review:
             tag = ElementTree.SubElement(image, "tag", label=REVIEW_TAG, source="manual")
-            states = (("state", "open"), ("detections", " ".join(mine["key"])), ("reviewer", ""))
-            _attributes(tag, states)
+            listed = " ".join(mine["key"])
+            _attributes(tag, (("state", "open"), ("detections", listed), ("reviewer", "")))
     return _xml(root)
 
 
