@@ -52,7 +52,8 @@ OCCURRENCE = TermTable(
     _dwc(
         "eventID", "occurrenceID", "basisOfRecord", "occurrenceStatus", "individualCount",
         "scientificName",
-        "scientificNameAuthorship", "taxonRank", "family", "identificationQualifier", "verbatimIdentification",
+        "scientificNameAuthorship", "taxonRank", "family", "identificationQualifier",
+        "verbatimIdentification",
         "identifiedBy", "dateIdentified", "identificationVerificationStatus", "identificationRemarks",
         "previousIdentifications", "associatedMedia", "occurrenceRemarks",
     ),
