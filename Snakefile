@@ -41,6 +41,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/release.smk"
 include: "workflow/rules/surveys.smk"
 include: "workflow/rules/survey.smk"
+include: "workflow/rules/review.smk"
+include: "workflow/rules/exports.smk"
 
 
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
@@ -84,6 +86,16 @@ rule dataset:
 rule survey:
     input:
         survey_results(),
+        review_results(),
+    localrule: True
+
+
+# What people checked of surveys, beside the annotations of the study: the data of a next study.
+rule training_data:
+    input:
+        expand(rules.survey_training.output, survey=SURVEYS)
+        if SURVEYS
+        else missing_survey,
     localrule: True
 
 

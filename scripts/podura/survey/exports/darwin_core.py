@@ -104,10 +104,11 @@ def _events(record: SurveyRecord) -> Iterator[dict[str, Any]]:
 
 def _animals(record: SurveyRecord) -> Iterator[dict[str, Any]]:
     facts = {one["code"]: one for one in record.species}
-    for row in record.final[record.final["taxon"].notna()].itertuples(index=False):
+    named = record.final[record.final["taxon"].notna()].astype("object")
+    for row in named.where(named.notna(), None).itertuples(index=False):
         human = row.decision in ("accept", "species", "add")
-        changed = row.decision == "species" and pd.notna(row.species)
-        key = row.detection if pd.notna(row.detection) else added_key(_with_species(row))
+        changed = row.decision == "species" and row.species is not None
+        key = row.detection if row.detection is not None else added_key(_with_species(row))
         yield {
             "eventID": event_id(record.survey, row.sample),
             "occurrenceID": f"{record.survey}:{key}",
@@ -189,18 +190,18 @@ def _measurements(record: SurveyRecord, occurrences: Sequence[Mapping[str, Any]]
     bounds = record.thresholds.set_index("species")
     for one in occurrences:
         row = one.get("_row")
-        if row is None or pd.isna(row.score):
+        if row is None or row.score is None:
             continue
         shared = {"eventID": one["eventID"], "occurrenceID": one["occurrenceID"]}
         told: list[tuple[str, Any, str, str | None]] = [
             ("detection score", row.score, record.detector, "confidence of the detector, 0 to 1")
         ]
-        if pd.notna(row.threshold):
+        if row.threshold is not None:
             told.append(
                 ("certified score threshold", row.threshold, record.detector, "of the detected species")
             )
         bound = bounds["precision_lower"].get(row.species) if row.species in bounds.index else None
-        if pd.notna(row.threshold) and bound is not None and pd.notna(bound):
+        if row.threshold is not None and bound is not None and pd.notna(bound):
             method = "one-sided exact bound from calibration slides, for slides like these"
             told.append(("proven lower bound of precision at the threshold", bound, method, None))
         for kind, value, method, remarks in told:

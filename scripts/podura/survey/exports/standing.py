@@ -67,8 +67,7 @@ def inside_names(images: Iterable[str]) -> dict[str, str]:
 def _inside(image: str) -> str:
     text = _DRIVE.sub("", image.replace("\\", "/"))
     text = re.sub(r"[\x00-\x1f\x7f]", "_", text)
-    steps = [step for step in PurePosixPath(text).parts if step not in ("/", "..", ".")]
-    return "/".join(step.strip("/") for step in steps) or "image"
+    return "/".join(step for step in text.split("/") if step not in ("", "..", ".")) or "image"
 
 
 def _meeting(path: str) -> str:
