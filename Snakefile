@@ -41,6 +41,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/release.smk"
 include: "workflow/rules/surveys.smk"
 include: "workflow/rules/survey.smk"
+include: "workflow/rules/counts.smk"
 include: "workflow/rules/review.smk"
 include: "workflow/rules/exports.smk"
 

@@ -90,7 +90,12 @@ rule survey_training:
 
 
 def review_results():
-    """What the target survey makes beside counts: the review page, tasks and exports."""
+    """What the target survey makes of what was found: counts, the review page, tasks and exports."""
     return expand(
-        [*rules.review_page.output, *rules.survey_exports.output], survey=SURVEYS
+        [
+            *rules.survey_counts.output,
+            *rules.review_page.output,
+            *rules.survey_exports.output,
+        ],
+        survey=SURVEYS,
     )
