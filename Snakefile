@@ -41,6 +41,9 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/surveys.smk"
 include: "workflow/rules/release.smk"
 include: "workflow/rules/survey.smk"
+include: "workflow/rules/counts.smk"
+include: "workflow/rules/review.smk"
+include: "workflow/rules/exports.smk"
 
 
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
@@ -83,7 +86,14 @@ rule dataset:
 # What lives in new samples: a release runs over all surveys, or over that of --config survey=<name or folder>.
 rule survey:
     input:
-        survey_results,
+        of_surveys(SURVEY_RESULTS),
+    localrule: True
+
+
+# What people checked of surveys, beside the annotations of the study: the data of a next study.
+rule training_data:
+    input:
+        of_surveys(rules.survey_training.output),
     localrule: True
 
 

@@ -130,11 +130,25 @@ class Browser:
         """Wait for a promise; without one until the page has done what it had put off."""
         self.call("Runtime.evaluate", expression=promise, awaitPromise=True)
 
-    def press(self, key: str, code: int, text: str = "") -> None:
-        """Press and release a key, as a person would."""
-        facts = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+    def press(self, key: str, code: int, text: str = "", modifiers: int = 0) -> None:
+        """Press and release a key, as a person would; modifiers: Alt 1, Ctrl 2, Shift 8, added up."""
+        facts = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **facts)
         self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
+
+    def type(self, text: str) -> None:
+        """Type a text where the focus is, letter by letter."""
+        for letter in text:
+            self.press(letter, ord(letter.upper()), letter)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the left button at a place of the window, move, and let it go at another."""
+        left = {"button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], **left)
+        for share in (0.5, 1.0):
+            x, y = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, buttons=1, **left)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], **left)
 
     def contrast(self, selector: str) -> float:
         """Contrast of an element's text with the page (WCAG 2)."""

@@ -128,11 +128,15 @@ READ_SURVEYS = {}
 SURVEY_RESULTS = []
 
 
-def survey_results(_wildcards):
-    """All that is made of all surveys."""
-    if not SURVEYS:
-        raise WorkflowError(
-            "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
-            "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
-        )
-    return expand(SURVEY_RESULTS, survey=SURVEYS)
+def of_surveys(patterns):
+    """Files of all surveys; refuses to run where there is none."""
+
+    def files(_wildcards):
+        if not SURVEYS:
+            raise WorkflowError(
+                "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
+                "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
+            )
+        return expand(patterns, survey=SURVEYS)
+
+    return files

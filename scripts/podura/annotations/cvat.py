@@ -61,7 +61,7 @@ def read_cvat(path: Path | str) -> RawAnnotations:
             if not name:
                 faults.append(f"{path}, image {place}: it has no name. Export the file again.")
             else:
-                images.append(_image(element, name, f"image {place} ({name})", problems))
+                images.append(annotated_image(element, name, f"image {place} ({name})", problems))
     refuse(faults)
     if not images:
         what = "only tracks, as for video" if tracks else "no image"
@@ -69,7 +69,10 @@ def read_cvat(path: Path | str) -> RawAnnotations:
     return RawAnnotations(str(path), tuple(images), (*problems, *tracks))
 
 
-def _image(element: ElementTree.Element, name: str, where: str, problems: list[Problem]) -> AnnotatedImage:
+def annotated_image(
+    element: ElementTree.Element, name: str, where: str, problems: list[Problem]
+) -> AnnotatedImage:
+    """The shapes of an ``image`` element; what cannot be read goes to ``problems``."""
     boxes = []
     for count, shape in enumerate(element, start=1):
         if shape.tag == "tag":
@@ -97,7 +100,7 @@ def _box(shape: ElementTree.Element, where: str, problems: list[Problem]) -> Raw
     if box is None:
         problems.append(unknown_shape(kind, name, where))
         return None
-    attributes = {attribute.get("name", ""): attribute.text or "" for attribute in shape.findall("attribute")}
+    attributes = attributes_of(shape)
     return RawBox(
         name,
         *box,
@@ -105,7 +108,13 @@ def _box(shape: ElementTree.Element, where: str, problems: list[Problem]) -> Raw
         given=as_given({key: text for key, text in shape.attrib.items() if key not in ("label", "rle")}),
         flags=flags_of(attributes) | flags_of({"occluded": shape.get("occluded")}),
         corners=kind == "box",
+        key=attributes.get("detection", "").strip(),
     )
+
+
+def attributes_of(shape: ElementTree.Element) -> dict[str, str]:
+    """The attributes of a shape or tag by their names."""
+    return {attribute.get("name", ""): attribute.text or "" for attribute in shape.findall("attribute")}
 
 
 def _tight_box(shape: ElementTree.Element) -> Box | None:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def read_label_studio(path: Path | str, size_of: SizeOf, image_key: str | None =
     images: list[AnnotatedImage] = []
     problems: list[Problem] = []
     faults: list[str] = []
-    for place, task in enumerate(_tasks(path), start=1):
+    for place, task in enumerate(tasks_of(path), start=1):
         where = f"task {place} of the list (id {task.get('id', 'missing')})"
         try:
             names = image_names(task, image_key)
@@ -70,12 +71,13 @@ def read_label_studio(path: Path | str, size_of: SizeOf, image_key: str | None =
             continue
         annotation = _chosen(task, where, problems)
         if annotation is not None:
-            images.append(_image(annotation, names, where, size_of, problems))
+            images.append(annotated_image(annotation, names, where, size_of, problems))
     refuse(faults)
     return RawAnnotations(str(path), tuple(images), tuple(problems))
 
 
-def _tasks(path: Path) -> list[dict[str, Any]]:
+def tasks_of(path: Path) -> list[dict[str, Any]]:
+    """The tasks of an export, each with ``data`` and ``annotations``. Raises UserError."""
     document = read_json(path, _WANTED)
     if isinstance(document, dict) and "data" in document:
         document = [document]
@@ -115,13 +117,14 @@ def _standing(annotation: Mapping[str, Any]) -> tuple[bool, str, float]:
     return bool(annotation.get("ground_truth")), str(told), place if math.isfinite(place) else -1.0
 
 
-def _image(
+def annotated_image(
     annotation: Mapping[str, Any],
     names: tuple[str, ...],
     where: str,
     size_of: SizeOf,
     problems: list[Problem],
 ) -> AnnotatedImage:
+    """One annotation of a task; what cannot be read goes to ``problems``."""
     boxes: list[RawBox] = []
     told: tuple[float, float] | None = None
     for region, results in _regions(annotation):
@@ -129,7 +132,8 @@ def _image(
         if shape is not None:
             size = _size(shape)
             told = told or size
-            boxes += _boxes(shape, results, size or size_of(names), f"{where}, region {region}", problems)
+            of_region = _boxes(shape, results, size or size_of(names), f"{where}, region {region}", problems)
+            boxes += [replace(box, key=region) for box in of_region]
     width, height = told or (None, None)
     return AnnotatedImage(names, where, width, height, tuple(boxes))
 

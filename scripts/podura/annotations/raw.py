@@ -15,7 +15,8 @@ class RawBox:
 
     ``flags`` may hold "crowd", "difficult", "truncated", "occluded" and "ignore". ``where`` is the place
     in the annotation file, ``given`` the coordinates as written there. ``corners`` is False where the
-    format gives width and height instead of a second corner.
+    format gives width and height instead of a second corner. ``key`` is what a tool calls the shape, where
+    a review needs it: the id of a region of Label Studio, the attribute "detection" of CVAT.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RawBox:
     given: str
     flags: frozenset[str] = frozenset()
     corners: bool = True
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ def render(
     context: Mapping[str, Any],
     *,
     styles: Sequence[str],
-    script: str | None,
+    script: str | Sequence[str] | None,
     images: str,
     resources: Path = RESOURCES,
 ) -> str:
-    """A page as HTML, with its style sheets and its script within it.
+    """A page as HTML, with its style sheets and its script (of one or several files) within it.
 
     Every text of ``context`` is escaped unless it is Markup. ``images`` says where pictures may come
     from, as a source of the content security policy.
@@ -37,7 +37,8 @@ def render(
         lstrip_blocks=True,
     )
     # Whitespace around it is cut so that the hash below is that of the element's content.
-    code = "" if script is None else (resources / script).read_text(encoding="utf-8").strip()
+    scripts = [script] if isinstance(script, str) else script or []
+    code = "\n".join((resources / name).read_text(encoding="utf-8").strip() for name in scripts)
     style = "\n".join((resources / name).read_text(encoding="utf-8").strip() for name in styles)
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return environment.get_template(template).render(

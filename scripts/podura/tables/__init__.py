@@ -66,6 +66,7 @@ from podura.tables.places import (
     seed_name,
     seed_number,
 )
+from podura.tables.review import REVIEW_DECISIONS, REVIEW_PICTURES, REVIEW_PROBLEMS, REVIEW_QUEUE
 from podura.tables.survey import (
     EMBEDDING,
     EVIDENCE_DETECTIONS,
@@ -128,6 +129,10 @@ __all__ = [
     "PROBLEMS",
     "PUBLIC_TABLES",
     "RELEASE_THRESHOLDS",
+    "REVIEW_DECISIONS",
+    "REVIEW_PICTURES",
+    "REVIEW_PROBLEMS",
+    "REVIEW_QUEUE",
     "SAMPLE_FACTS",
     "SIMILAR_IMAGES",
     "SITE_COUNTS",

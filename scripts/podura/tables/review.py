@@ -78,6 +78,24 @@ REVIEW_PROBLEMS = Table(
     ),
 )
 
+REVIEW_PICTURES = Table(
+    "review_pictures",
+    "one row a picture of the review page",
+    (
+        Column("image", "string", "image that it shows"),
+        Column("detection", "string", "detection that it shows; none for a view of an image", optional=True),
+        Column("view", "integer", "number of the view of the image, from 0"),
+        Column("file", "string", "file, relative to the folder of pictures"),
+        Column("x", "integer", "left edge in the image", "px"),
+        Column("y", "integer", "upper edge in the image", "px"),
+        Column("width", "integer", "width in the image", "px"),
+        Column("height", "integer", "height in the image", "px"),
+        Column("fault", "string", "why it could not be made", optional=True),
+    ),
+)
+
+PUBLIC_REVIEW_TABLES = (REVIEW_QUEUE, REVIEW_DECISIONS, REVIEW_PROBLEMS)
+
 #: Actions of ``REVIEW_DECISIONS``; those of the first line concern a detection.
 DETECTION_ACTIONS = ("accept", "species", "reject", "unsure")
 ACTIONS = (*DETECTION_ACTIONS, "add", "image_done")

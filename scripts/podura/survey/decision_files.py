@@ -1,0 +1,119 @@
+"""Reading the files of decisions that reviewers hand back: Podura's own, Label Studio's and CVAT's.
+
+Whatever does not fit is refused with words that name the file and the place. Nothing in such a file is
+run, opened or taken as a path: images, detections and species are looked up among those of the survey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from podura.annotations.documents import read_json, refuse
+from podura.annotations.problems import Box
+from podura.annotations.raw import number
+from podura.errors import UserError
+from podura.survey.deciding import DecisionFile, Surveyed, add_decision, reviewer_name, short, utc
+from podura.survey.tool_decisions import read_cvat_decisions, read_label_studio_decisions
+from podura.tables.review import ACTIONS, DETECTION_ACTIONS
+
+#: What the first key of Podura's own file says, and the version that is written and read.
+OWN_FORMAT, OWN_VERSION = "podura review decisions", 1
+_MOST_BYTES = 1_000_000_000
+
+
+def read_decision_file(path: Path | str, surveyed: Surveyed) -> DecisionFile:
+    """Read a file of any of the three kinds; which it is its content tells, not its name.
+
+    Raises UserErrors where it is none of them or damaged.
+    """
+    path = Path(path)
+    start = _start(path)
+    if start.startswith("<"):
+        return read_cvat_decisions(path, surveyed)
+    if start.startswith("PK"):
+        raise UserError(
+            f"{path}: this is a ZIP file. Unpack it and name the file of decisions in it (of CVAT "
+            "annotations.xml)."
+        )
+    document = read_json(path, "a file of decisions saved by the review page, by Label Studio or by CVAT")
+    if isinstance(document, dict) and "format" in document:
+        return _own(path, document, surveyed)
+    return read_label_studio_decisions(path, surveyed)
+
+
+def _start(path: Path) -> str:
+    if not path.is_file():
+        raise UserError(
+            f"{path}: there is no such file. Under surveys.<name>.decisions write the files that the review "
+            "page, Label Studio or CVAT saved."
+        )
+    if path.stat().st_size > _MOST_BYTES:
+        raise UserError(f"{path}: the file is larger than a gigabyte, which no review is. Name another file.")
+    with path.open("rb") as file:
+        return file.read(64).decode("utf-8-sig", "replace").lstrip()
+
+
+def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed) -> DecisionFile:
+    if document.get("format") != OWN_FORMAT:
+        raise UserError(
+            f"{path}: 'format' is {short(document.get('format'))}, not '{OWN_FORMAT}'. Name a file that the "
+            "review page saved."
+        )
+    if document.get("version") != OWN_VERSION:
+        raise UserError(
+            f"{path}: the file has version {short(document.get('version'))}; this Podura reads version "
+            f"{OWN_VERSION}. Use the Podura that made the page, or a newer one."
+        )
+    given = document.get("decisions")
+    if not isinstance(given, list):
+        raise UserError(f"{path}: 'decisions' is missing or is no list. Save the file again.")
+    read = DecisionFile(str(path))
+    faults: list[str] = []
+    for place, entry in enumerate(given, start=1):
+        try:
+            _own_entry(entry, read, surveyed, f"decision {place}")
+        except ValueError as error:
+            faults.append(f"{path}, decision {place}: {error}")
+    refuse(faults)
+    return read
+
+
+def _own_entry(entry: Any, read: DecisionFile, surveyed: Surveyed, where: str) -> None:
+    """Add one entry of Podura's own file. Raises ValueError with what is wrong with it."""
+    if not isinstance(entry, dict):
+        raise ValueError("it is no object. Save the file again.")
+    action = entry.get("action")
+    if action not in ACTIONS:
+        raise ValueError(f"'action' is {short(action)}. Actions are: {', '.join(ACTIONS)}.")
+    image, detection = _text(entry, "image"), None
+    if action in DETECTION_ACTIONS:
+        detection = _text(entry, "detection")
+    add_decision(
+        read,
+        surveyed,
+        action=str(action),
+        image=image if image in surveyed.sizes else None,
+        named=image,
+        detection=detection,
+        species=_text(entry, "species") if action in ("species", "add") else None,
+        box=_box(entry.get("box")) if action == "add" else None,
+        reviewer=reviewer_name(entry.get("reviewer")),
+        decided_at=utc(_text(entry, "decided_at")),
+        where=where,
+    )
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"'{key}' is {short(value)}; it must be a text.")
+    return value
+
+
+def _box(value: Any) -> Box:
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError(f"'box' is {short(value)}; it must be [x_min, y_min, x_max, y_max] in pixels.")
+    x_min, y_min, x_max, y_max = (number(one) for one in value)
+    return x_min, y_min, x_max, y_max

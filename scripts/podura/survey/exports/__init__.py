@@ -1,0 +1,1 @@
+"""A survey in the formats of other programs."""
