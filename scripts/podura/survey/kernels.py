@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 
-from podura.evaluation.kernels import _KEEP, Floats, Integers
+from podura.compiled import compiled
+from podura.evaluation.kernels import Floats, Integers
 
 
-@njit(cache=_KEEP, nogil=True)
+@compiled()
 def animals_of_draws(
     counts: Integers,
     found: Floats,
