@@ -44,7 +44,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_release_from_elsewhere_runs_with_nothing_of_the_study(elsewhere: Path) -> None:
     given = ("survey", "--config", "survey=meadow")
     assert planned(elsewhere, *given, config="own.yaml") == OF_A_SURVEY
-    snakemake(elsewhere, "--configfile", "own.yaml", *given)
+    snakemake(elsewhere, *given, "--configfile", "own.yaml")
     results = elsewhere / "results/other_lab"
     assert {path.name for path in results.iterdir()} == {"config.yaml", "surveys"}
     survey = results / "surveys/meadow"
@@ -57,7 +57,7 @@ def test_a_release_from_elsewhere_runs_with_nothing_of_the_study(elsewhere: Path
 
 
 def test_added_images_are_detected_in_by_themselves(elsewhere: Path) -> None:
-    given = ("--configfile", "own.yaml", "survey", "--config", "survey=heath")
+    given = ("survey", "--config", "survey=heath", "--configfile", "own.yaml")
     survey_folder(elsewhere / "heath")
     snakemake(elsewhere, *given)
     survey_folder(elsewhere / "heath", images=5)
@@ -83,7 +83,7 @@ def test_an_altered_release_is_refused_in_words(elsewhere: Path, tmp_path: Path)
     with (folder / "thresholds.csv").open("a", encoding="utf-8") as file:
         file.write("\n")
     given = ("--config", "survey=meadow", "release=altered", "study=altered_lab")
-    printed = snakemake(elsewhere, "--configfile", "own.yaml", "survey", *given, check=False)
+    printed = snakemake(elsewhere, "survey", *given, "--configfile", "own.yaml", check=False)
     assert "thresholds.csv: the file was altered after the release was made" in printed
     assert "Traceback" not in printed
 
@@ -128,7 +128,7 @@ def test_a_study_releases_its_winner_and_only_what_changes_runs_again(study: Pat
     survey_folder(study / "meadow")
     given = ("survey", "--config", "survey=meadow")
     assert planned(study, *given) == {"release": 1, **OF_A_SURVEY}
-    snakemake(study, "--configfile", TINY, *given)
+    snakemake(study, *given, "--configfile", TINY)
     assert planned(study, *given) == {}
     facts = json.loads((study / "results/tiny/release/detector.json").read_text(encoding="utf-8"))
     score = study / f"results/tiny/scores/{facts['model']}/seed-{facts['seeds'][0]}/CER-DEN.json"
