@@ -18,8 +18,8 @@ from podura.configuration.run import SCHEMAS
 from podura.configuration.structure import load_schema
 from podura.configuration.surveys import survey_from_json
 from podura.detectors.devices import choose_device
-from podura.release.checking import compare
-from podura.release.contents import CHECK, THRESHOLDS, Release
+from podura.release.checking import compare, expected_of
+from podura.release.contents import THRESHOLDS, Release
 from podura.release.detecting import ReleasedDetector
 from podura.release.loading import read_release
 from podura.release.looks import Looks
@@ -32,7 +32,6 @@ from podura.tables import (
     SURVEY_IMAGES,
     SURVEY_LOOKS,
     SURVEY_SAMPLES,
-    read_json,
 )
 from podura.training.seeds import be_deterministic
 
@@ -75,9 +74,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 def check(release: Release, detector: ReleasedDetector) -> None:
     """Let the release find what it should on its own image, before it is let loose on others."""
-    expected = read_json(release.file(CHECK))
-    run = detector.detect(release.file(expected["image"]))
-    log.info("%s: %s.", release.model, compare(run.rows, expected["detections"]).sentence())
+    image, expected = expected_of(release)
+    log.info("%s: %s.", release.model, compare(detector.detect(image).rows, expected).sentence())
 
 
 def bar(images: Sequence[SurveyImage]) -> Iterator[SurveyImage]:

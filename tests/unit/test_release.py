@@ -19,7 +19,7 @@ from podura.detectors.weights import load_model
 from podura.errors import UserError
 from podura.evaluation.matching import match
 from podura.fingerprints import file_digest
-from podura.release.checking import compare
+from podura.release.checking import compare, expected_of
 from podura.release.choice import Run, choose, validation_map
 from podura.release.contents import DETECTOR, Release
 from podura.release.detecting import ReleasedDetector
@@ -340,6 +340,14 @@ def test_the_last_digits_may_differ_on_another_machine() -> None:
 def test_more_than_the_last_digits_fails_the_self_check(here: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(UserError, match=said):
         compare(here, [row()])
+
+
+def test_a_self_check_on_a_file_that_is_not_of_the_release_is_refused(copied: Path) -> None:
+    write_json({"image": "../secret.png", "detections": []}, copied / "check/expected.json")
+    files = read_json(copied / DETECTOR)["files"]
+    edit(copied, files={**files, "check/expected.json": file_digest(copied / "check/expected.json")})
+    with pytest.raises(UserError, match="names no image of the release"):
+        expected_of(read_release(copied))
 
 
 def test_neighbours_within_the_tolerance_each_take_one() -> None:

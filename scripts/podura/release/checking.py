@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from podura.errors import UserError
-from podura.tables import BOX_COLUMNS
+from podura.release.contents import CHECK, Release
+from podura.tables import BOX_COLUMNS, read_json
 
 #: By how much edges (in pixels) and scores may differ on another machine.
 BOX_TOLERANCE, SCORE_TOLERANCE = 1.0, 0.01
@@ -43,6 +45,21 @@ class Checked:
             f"most {self.largest_box_difference:.3g} px and {self.largest_score_difference:.2g} in score, as "
             "another machine makes them"
         )
+
+
+def expected_of(release: Release) -> tuple[Path, list[dict[str, Any]]]:
+    """The image of the self-check and what must be found on it.
+
+    Raises UserError where the release names no image of its own.
+    """
+    expected = read_json(release.file(CHECK))
+    image, detections = expected.get("image"), expected.get("detections")
+    if image not in release.facts["files"] or not isinstance(detections, list):
+        raise UserError(
+            f"{release.file(CHECK)}: it names no image of the release. Copy the whole release folder again "
+            "from where it was made."
+        )
+    return release.file(image), detections
 
 
 def compare(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> Checked:
