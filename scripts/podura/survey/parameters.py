@@ -27,6 +27,8 @@ PRIOR_BACKGROUND = 0.5
 _PRIOR_LIKENESS, _PRIOR_PAIRS = 0.03, 30.0
 #: The same for the squared variation of the rate of background between slides, in pairs of detections.
 _PRIOR_VARIATION, _PRIOR_BACKGROUNDS = 0.3, 10.0
+#: Pairs that the mean of all species is worth against a species' own.
+_COMMON_PAIRS, _COMMON_BACKGROUNDS = 60.0, 20.0
 _LEAST_WEIGHT_SHAPE = 0.15
 _TINY = 1e-12
 
@@ -50,10 +52,13 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Spread:
-    """How much slides differ: likeness of two animals of a slide, squared variation of background rates."""
+    """How much slides differ, each (species,): likeness of a slide's animals, variation of its background.
 
-    likeness: float
-    variation: float
+    Intraclass correlation of being found, and squared coefficient of variation of the rates.
+    """
+
+    likeness: Floats
+    variation: Floats
 
 
 def pooled_chances(evidence: Evidence) -> tuple[float, float, float, float]:
@@ -133,31 +138,35 @@ def _gamma(shape: Floats, draws: int, generator: Generator | None) -> Floats:
 
 
 def spread_between_slides(evidence: Evidence) -> Spread:
-    """How much more slides differ than chance makes them, from all species together, by moments.
+    """How much more slides differ than chance makes them, by moments; species lean on their mean.
 
-    The intraclass correlation of being found right (Ridout, Demétrio & Firth 1999, Biometrics 55:137) and the
-    squared coefficient of variation of background rates, each with a little evidence added.
+    Intraclass correlation: Ridout, Demétrio & Firth 1999, Biometrics 55:137.
     """
     animals, right = evidence.animals, np.einsum("sii->si", evidence.found)
     total = animals.sum(axis=0)
-    share = np.divide(right.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    share = _ratio(right.sum(axis=0), total)
     varies = share * (1 - share)
-    excess = ((right - animals * share) ** 2).sum(axis=0) - varies * (
-        total - np.divide((animals**2).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
-    )
+    free = total - _ratio((animals**2).sum(axis=0), total)
+    excess = ((right - animals * share) ** 2).sum(axis=0) - varies * free
     pairs = (animals * (animals - 1)).sum(axis=0) * varies
-    # Pairs are counted in units of the mean variance, so that species at a share of 0 or 1 say nothing.
+    # Pairs are counted in units of the variance, so that species at a share of 0 or 1 say nothing.
     unit = max(float((varies * total).sum() / max(total.sum(), 1.0)), 0.01)
-    likeness = (float(excess.sum()) + _PRIOR_LIKENESS * _PRIOR_PAIRS * unit) / (
-        float(pairs.sum()) + _PRIOR_PAIRS * unit
-    )
+    common = (excess.sum() + _PRIOR_LIKENESS * _PRIOR_PAIRS * unit) / (pairs.sum() + _PRIOR_PAIRS * unit)
+    common = float(np.clip(common, 0.002, 0.6))
+    likeness = (excess + common * _COMMON_PAIRS * unit) / (pairs + _COMMON_PAIRS * unit)
+
     area = evidence.area[:, None] / max(evidence.area.sum(), _TINY)
     expected = area * evidence.background.sum(axis=0)
-    beyond = ((evidence.background - expected) ** 2 - expected * (1 - area)).sum()
-    variation = (float(beyond) + _PRIOR_VARIATION * _PRIOR_BACKGROUNDS) / (
-        float((expected**2).sum()) + _PRIOR_BACKGROUNDS
-    )
-    return Spread(float(np.clip(likeness, 0.002, 0.6)), float(np.clip(variation, 0.01, 9.0)))
+    beyond = ((evidence.background - expected) ** 2 - expected * (1 - area)).sum(axis=0)
+    rates = (expected**2).sum(axis=0)
+    mean = (beyond.sum() + _PRIOR_VARIATION * _PRIOR_BACKGROUNDS) / (rates.sum() + _PRIOR_BACKGROUNDS)
+    mean = float(np.clip(mean, 0.01, 9.0))
+    variation = (beyond + mean * _COMMON_BACKGROUNDS) / (rates + _COMMON_BACKGROUNDS)
+    return Spread(np.clip(likeness, 0.002, 0.6), np.clip(variation, 0.01, 9.0))
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def of_new_slides(

@@ -96,7 +96,7 @@ def expectations(
             composition,
             missed,
             generator.beta(0.5, 1.0, size=(draws, size)),
-            Spread(_PRIOR_LIKENESS, 1.0),
+            Spread(np.full(size, _PRIOR_LIKENESS), np.ones(size)),
         )
     mean = mean_parameters(evidence)
     drawn = draw_parameters(evidence, draws, generator)
@@ -164,7 +164,7 @@ class Reviewed:
     def _missed_per_shown(self, index: int, draws: int, generator: Generator) -> tuple[Floats, Floats]:
         """Missed animals per animal that a detection shows: mean (species,) and draws (draws, species)."""
         sample = self.samples[index]
-        likeness = max(self.expected.spread.likeness * sample.evenness, _LEAST_LIKENESS)
+        likeness = np.maximum(self.expected.spread.likeness * sample.evenness, _LEAST_LIKENESS)
         concentration = (1 - likeness) / likeness
         if not self.searched:
             share = self.expected.missed_draws[np.arange(draws) % len(self.expected.missed_draws)]
