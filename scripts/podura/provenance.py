@@ -7,6 +7,7 @@ parameters: they follow the content of the code that a rule uses, so that the ri
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -25,20 +26,19 @@ def code_digest(script: Path, *, extra: Iterable[str] = (), without: Iterable[st
     whole rooms (``podura.evaluation``) together with what only they import.
     """
     left_out = tuple(without)
-    files = {script.name: script}
-    waiting = [*_imports(script), *extra]
+    texts = {script.name: script.read_text(encoding="utf-8")}
+    waiting = [*_imports(texts[script.name]), *extra]
     while waiting:
         module = waiting.pop()
-        if module in files or any(module == o or module.startswith(f"{o}.") for o in left_out):
+        if module in texts or any(module == o or module.startswith(f"{o}.") for o in left_out):
             continue
         if (file := _module_file(module)) is None:
             continue
-        files[module] = file
-        waiting.extend(_imports(file))
+        texts[module] = file.read_text(encoding="utf-8")
+        waiting.extend(_imports(texts[module]))
     digest = hashlib.sha256()
-    for name in sorted(files):
-        text = files[name].read_text(encoding="utf-8")
-        digest.update(f"{name}\0{text}\0".encode())
+    for name in sorted(texts):
+        digest.update(f"{name}\0{texts[name]}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -53,9 +53,17 @@ def _module_file(module: str) -> Path | None:
     return None
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Yield the Podura modules that a file names in import statements, wherever they stand in it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@functools.cache
+def _imports(text: str) -> tuple[str, ...]:
+    """The Podura modules that a source names in import statements, wherever they stand in it.
+
+    Remembered: dozens of rules share most of their modules.
+    """
+    return tuple(_imported(text))
+
+
+def _imported(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -1,5 +1,6 @@
 # What all rules share: the checked study, digests of code and data, and the names of files.
 
+import functools
 import json
 import os
 import sys
@@ -95,6 +96,7 @@ def script(name):
     return str(SCRIPTS / name)
 
 
+@functools.cache
 def code(script, *, extra=(), without=()):
     """Digest of what a rule's script runs. It is a parameter, so a change of code reruns the rule."""
     return code_digest(SCRIPTS / script, extra=extra, without=without)
@@ -102,21 +104,21 @@ def code(script, *, extra=(), without=()):
 
 # Tables, configuration and job plumbing are used by all; a change there must not cost days of training.
 # Nor does a change of the evaluation: the choice of an epoch stays as it was made.
-SHARED_ROOMS = [
+SHARED_ROOMS = (
     "podura.tables",
     "podura.errors",
     "podura.jobs",
     "podura.provenance",
     "podura.fingerprints",
     "podura.configuration",
-]
+)
 
 
 def code_of_model(script, model):
     return code(
         script,
-        extra=[adapter_module(MODELS[model].adapter)],
-        without=[*SHARED_ROOMS, "podura.evaluation"],
+        extra=(adapter_module(MODELS[model].adapter),),
+        without=(*SHARED_ROOMS, "podura.evaluation"),
     )
 
 

@@ -28,7 +28,7 @@ rule fetch:
         # For the folder, the mirror and whether to fetch, which change no weights.
         config=RUN_CONFIG,
         script=script("fetch.py"),
-        code=code("fetch.py", extra=["podura.detectors.ultralytics_checkpoints"]),
+        code=code("fetch.py", extra=("podura.detectors.ultralytics_checkpoints",)),
         file=lambda wildcards: as_json(asdict(PUBLISHED[wildcards.pretrained])),
     shell:
         "python {params.script} --file {params.file:q} --config {params.config:q} --log {log:q}"
