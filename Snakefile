@@ -49,6 +49,7 @@ include: "workflow/rules/exports.smk"
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
 # has changed when the configuration does.
 onstart:
+    remove_leftovers(RESULTS)
     write_run_config()
 
 

@@ -78,7 +78,9 @@ def install() -> None:
     if not missing():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise NoSlurmError(f"{', '.join(missing())} are not installed, and only root on Debian can do that here")
+        raise NoSlurmError(
+            f"{', '.join(missing())} are not installed, and only root on Debian can do that here"
+        )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     packages = ["apt-get", "install", "-y", "--no-install-recommends", "slurm-wlm", "munge"]
     for command in (packages, ["apt-get", "update"], packages):
@@ -193,7 +195,9 @@ class Cluster:
             raise NoSlurmError("munge has no key: install Debian's package munge")
         place.mkdir(exist_ok=True)
         shutil.chown(place, "munge", "munge")
-        done = subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/munged"], capture_output=True, text=True)
+        done = subprocess.run(
+            ["runuser", "-u", "munge", "--", "/usr/sbin/munged"], capture_output=True, text=True
+        )
         if done.returncode:
             raise NoSlurmError(f"munged does not start: {done.stderr.strip()}")
         wait_for((place / "munge.socket.2").exists, 30, "munged does not answer")

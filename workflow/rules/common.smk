@@ -32,6 +32,7 @@ from podura.survey.samples import read_survey
 from podura.tables import (
     PARTS,
     part_folder,
+    remove_leftovers,
     run_folder,
     seed_name,
     seed_number,
