@@ -114,11 +114,12 @@ rule suspects:
     params:
         script=script("suspects.py"),
         code=code("suspects.py"),
+        results=RESULTS,
         seeds=as_json([(model, STUDY.seeds_of(model)) for model in MODELS]),
         species=as_json(SPECIES),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
     shell:
         "python {params.script} --seeds {params.seeds:q} --species {params.species:q} "
-        "--folds {params.folds:q} --matches {input.matches:q} --scores {input.scores:q} "
+        "--folds {params.folds:q} --results {params.results:q} "
         "--truth {input.truth:q} --settings {params.settings:q} --output {output:q} --log {log:q}"

@@ -33,6 +33,7 @@ rule match:
         "--output $(dirname {output.matches:q} | head -n 1) --log {log:q}"
 
 
+# All species of a run in one job: at a second each, a job a species would mostly be the start of Python.
 rule score:
     input:
         models=models_of_each_fold,
@@ -41,11 +42,13 @@ rule score:
         test=matches_of_each_fold("test"),
         images=of_each_fold("test", "images.csv"),
     output:
-        "<results>/scores/{model}/seed-{seed}/{species}.json",
+        expand(
+            "<results>/scores/{{model}}/seed-{{seed}}/{species}.json", species=SPECIES
+        ),
     log:
-        "<logs>/score/{model}/seed-{seed}/{species}.log",
+        "<logs>/score/{model}/seed-{seed}.log",
     benchmark:
-        "<benchmarks>/score/{model}/seed-{seed}/{species}.jsonl"
+        "<benchmarks>/score/{model}/seed-{seed}.jsonl"
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -55,15 +58,16 @@ rule score:
     params:
         script=script("score.py"),
         code=code("score.py"),
+        species=as_json(SPECIES),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
         detection=detection_terms(),
     shell:
         "python {params.script} --model {wildcards.model} --seed {wildcards.seed} "
-        "--species {wildcards.species:q} --folds {params.folds:q} --models {input.models:q} "
+        "--species {params.species:q} --folds {params.folds:q} --models {input.models:q} "
         "--validation {input.validation:q} --calibration {input.calibration:q} --test {input.test:q} "
         "--images {input.images:q} --settings {params.settings:q} --detection {params.detection:q} "
-        "--output {output:q} --log {log:q}"
+        "--output $(dirname {output:q} | head -n 1) --log {log:q}"
 
 
 # All resamples of one model, whatever compares it with others later.
