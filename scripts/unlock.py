@@ -32,7 +32,7 @@ def snakemakes_at_work(folder: Path) -> list[int]:
 
 
 def cluster_jobs(folder: Path) -> list[str]:
-    """Ids of the jobs in SLURM's queue whose working directory is ``folder``; none where there is no SLURM."""
+    """Ids of the jobs in SLURM's queue that work in ``folder``; none where there is no SLURM."""
     if shutil.which(SQUEUE[0]) is None:
         return []
     try:
