@@ -56,7 +56,8 @@ def _module_file(module: str) -> Path | None:
 #: An import statement, over several lines where its names stand in parentheses. A hundredth of the time that
 #: a syntax tree takes, in each of thousands of jobs on a cluster.
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(podura[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*podura[^\n]*))",
+    r"^[ \t]*(?:from[ \t]+(podura[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n]*)"
+    r"|import[ \t]+([^\n]*podura[^\n]*))",
     re.MULTILINE,
 )
 _COMMENT = re.compile(r"#.*")

@@ -155,4 +155,4 @@ def training_log(folder: Path) -> str:
 
 def unfinished_files(folder: Path) -> list[Path]:
     """Files that something was writing when it was killed."""
-    return [path for path in (folder / "results").rglob(".*.unfinished-*")]
+    return list((folder / "results").rglob(".*.unfinished-*"))

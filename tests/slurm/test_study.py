@@ -1,4 +1,4 @@
-"""The tiny study through a real SLURM: the same tables as on one machine, GPU and CPU jobs apart, few jobs."""
+"""A tiny study through a real SLURM: the tables of one machine, GPU and CPU jobs apart, few submissions."""
 
 from __future__ import annotations
 

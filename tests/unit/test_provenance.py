@@ -62,7 +62,7 @@ def test_imports_are_found_as_python_finds_them():
     [
         "import podura.tables.files",
         "import os, podura.errors as e, podura.jobs",
-        "def f():\n    from podura.slides import (  # why (so)\n        tiles,\n        reading as r,\n    )\n",
+        "def f():\n    from podura.slides import (  # why (so)\n        tiles,\n        reading as r,\n    )",
         "from podura import jobs",
         "if True:\n\timport podura.seeds",
     ],

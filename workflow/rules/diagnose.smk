@@ -27,8 +27,8 @@ rule diagnose:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("diagnose.py"),
         code=code("diagnose.py"),
@@ -68,8 +68,8 @@ rule merge_diagnoses:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("merge_diagnoses.py"),
         code=code("merge_diagnoses.py"),
@@ -109,8 +109,8 @@ rule suspects:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         script=script("suspects.py"),
         code=code("suspects.py"),

@@ -23,8 +23,8 @@ rule match:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("match.py"),
         code=code("match.py"),
@@ -53,8 +53,8 @@ rule score:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("score.py"),
         code=code("score.py"),
@@ -85,8 +85,8 @@ rule resample:
         "../../envs/tables.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("resample.py"),
         code=code("resample.py"),
@@ -124,8 +124,8 @@ rule compare:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("compare.py"),
         code=code("compare.py"),
@@ -170,8 +170,8 @@ rule merge:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("merge.py"),
         code=code("merge.py"),

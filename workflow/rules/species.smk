@@ -16,8 +16,8 @@ rule one_species:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         script=script("one_species.py"),
         code=code("one_species.py"),

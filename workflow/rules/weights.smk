@@ -22,8 +22,8 @@ rule fetch:
         "../../envs/weights.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=4 * 60,
+        mem_mb=growing(2000),
+        runtime=growing(4 * 60),
     params:
         # For the folder, the mirror and whether to fetch, which change no weights.
         config=RUN_CONFIG,
