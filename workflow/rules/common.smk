@@ -97,9 +97,13 @@ def script(name):
     return str(SCRIPTS / name)
 
 
-@functools.cache
 def code(script, *, extra=(), without=()):
     """Digest of what a rule's script runs. It is a parameter, so a change of code reruns the rule."""
+    return remembered_code(script, tuple(extra), tuple(without))
+
+
+@functools.cache
+def remembered_code(script, extra, without):
     return code_digest(SCRIPTS / script, extra=extra, without=without)
 
 
