@@ -11,7 +11,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation test-slow test-models benchmarks clean-demo
+.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation test-slow test-models test-slurm benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -32,7 +32,7 @@ demo-survey: $(INSTALLED)
 	@$(SNAKEMAKE) --quiet reason --configfile config/studies/demo_survey.yaml -- survey
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not slow and not models" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not models and not slurm" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
@@ -40,6 +40,11 @@ test-slow: $(INSTALLED)
 # Every detector of config/models.yaml, in under half an hour on two cores.
 test-models: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m models -n 2 tests/models
+
+# A SLURM of this machine alone, started and stopped by the tests; root on Debian installs it first.
+test-slurm: $(INSTALLED)
+	$(BIN)/python tests/slurm/cluster.py install
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 # Whether certified thresholds and intervals keep their promise, on drawn studies: writes resources/{certification,intervals}.
 simulation: $(INSTALLED)

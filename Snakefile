@@ -35,6 +35,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/species.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
@@ -49,6 +50,7 @@ include: "workflow/rules/exports.smk"
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
 # has changed when the configuration does.
 onstart:
+    remove_leftovers(RESULTS)
     write_run_config()
 
 

@@ -1,4 +1,4 @@
-"""Score one model × seed × species: average precision, certified threshold, report on test."""
+"""Score each species of one model × seed: average precision, certified threshold, report on test."""
 
 from __future__ import annotations
 
@@ -37,27 +37,30 @@ def main(arguments: argparse.Namespace) -> None:
         ),
         strict=True,
     )
-    score = score_species(
-        model=arguments.model,
-        seed=arguments.seed,
-        species=arguments.species,
-        folds=[
-            FoldMatches(fold, *matches, pipeline=pipeline)
-            for fold, matches, pipeline in zip(
-                folds, parts, pipelines(arguments.models, terms, len(folds)), strict=True
-            )
-        ],
-        test_slides=[slide for images in arguments.images for slide in PART_IMAGES.read_csv(images)["slide"]],
-        settings=settings,
-    )
-    write_json(score, arguments.output)
+    matches_of_folds = [
+        FoldMatches(fold, *matches, pipeline=pipeline)
+        for fold, matches, pipeline in zip(
+            folds, parts, pipelines(arguments.models, terms, len(folds)), strict=True
+        )
+    ]
+    slides = [slide for images in arguments.images for slide in PART_IMAGES.read_csv(images)["slide"]]
+    for species in json.loads(arguments.species):
+        score = score_species(
+            model=arguments.model,
+            seed=arguments.seed,
+            species=species,
+            folds=matches_of_folds,
+            test_slides=slides,
+            settings=settings,
+        )
+        write_json(score, arguments.output / f"{species}.json")
 
 
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--seed", type=seed_number, required=True, help="a seed, or all")
-    parser.add_argument("--species", required=True)
+    parser.add_argument("--species", required=True, help="species codes as a JSON list")
     parser.add_argument("--folds", default="[0]", help="numbers of the folds as JSON; [0] for none")
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="model.json of each fold")
     parser.add_argument("--validation", type=Path, nargs="+", required=True, help="matches of each fold")
@@ -66,5 +69,5 @@ if __name__ == "__main__":
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="images of the test parts")
     parser.add_argument("--settings", required=True, help="target precision, IoU, resamples … as JSON")
     parser.add_argument("--detection", required=True, help="score floor and cap as JSON")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder for a file of each species")
     jobs.run(main, parser)

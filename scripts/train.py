@@ -27,12 +27,13 @@ from podura.configuration.study import (
 )
 from podura.detectors.catalogue import build_detector
 from podura.detectors.devices import choose_device, device_name
-from podura.detectors.weights import initialise, save_model
+from podura.detectors.weights import MODEL_FILE, WEIGHTS_FILE, initialise, save_model
 from podura.errors import DivergedError, UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
 from podura.provenance import machine, versions
 from podura.tables import HISTORY, read_json
+from podura.training.finished import keep_finished, restore_finished
 from podura.training.loop import LoopSettings, Trained, Training, TrainingStopped
 from podura.training.material import labelled_images, validation_on
 from podura.training.precision import choose_precision
@@ -40,6 +41,8 @@ from podura.training.samples import TrainingSamples
 from podura.training.seeds import be_deterministic, seed_torch
 
 log = logging.getLogger("train")
+
+HISTORY_FILE = "history.csv"
 
 
 def without_effect(config: Path) -> dict[str, Any]:
@@ -49,6 +52,9 @@ def without_effect(config: Path) -> dict[str, Any]:
 
 
 def main(arguments: argparse.Namespace) -> None:
+    if restore_finished(arguments.output, identity(arguments)):
+        log.info("This training was finished by a run that did not note it: its results are put back.")
+        return
     given = json.loads(arguments.model)
     searched = [read_json(path) for path in arguments.search]
     for found in searched:
@@ -147,7 +153,7 @@ def main(arguments: argparse.Namespace) -> None:
         kind = DivergedError if isinstance(error, DivergedError) else UserError
         raise kind(f"{model.name}, seed {arguments.seed}: {error}") from error
 
-    HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / "history.csv")
+    HISTORY.write_csv(pd.DataFrame(trained.history), arguments.output / HISTORY_FILE)
     facts = {
         "model": model.name,
         "seed": arguments.seed,
@@ -174,6 +180,7 @@ def main(arguments: argparse.Namespace) -> None:
         "machine": machine(),
     }
     save_model(trained.state, facts, arguments.output)
+    keep_finished(arguments.output, [WEIGHTS_FILE, MODEL_FILE, HISTORY_FILE], identity(arguments))
     shutil.rmtree(arguments.output / ".checkpoint", ignore_errors=True)
     progress = trained.progress
     log.info(

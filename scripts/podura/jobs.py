@@ -55,9 +55,47 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     except UserError as error:
         log.error("%s", error)
         sys.exit(error.exit_code)
-    except Exception:
+    except Exception as error:
+        if words := storage_trouble(error):
+            log.error("%s", words)
+            sys.exit(1)
         log.exception("This should not happen: please report it with this log.")
         sys.exit(1)
+
+
+#: Words of the system for each trouble, since libraries pass them on in errors of their own, and what to do.
+_STORAGE = {
+    errno.ENOSPC: "The disk is full",
+    errno.EDQUOT: "The disk quota is used up",
+    errno.EROFS: "The file system is read-only",
+    errno.EACCES: "Writing or reading is not allowed",
+    errno.EPERM: "Writing or reading is not allowed",
+    errno.ESTALE: "The shared file system lost a file",
+    errno.EIO: "The disk or the file system fails",
+}
+_MEND = {
+    errno.ENOSPC: "Make room there",
+    errno.EDQUOT: "Make room there",
+    errno.EROFS: "Mount it for writing, or run where results may be written",
+    errno.EACCES: "Change the rights of the file or its folder",
+    errno.EPERM: "Change the rights of the file or its folder",
+}
+
+
+def storage_trouble(error: BaseException | None) -> str | None:
+    """Say in plain words that a disk or file system is the trouble behind an error; None where it is not."""
+    seen: BaseException | None = error
+    while seen is not None:
+        for number, what in _STORAGE.items():
+            if (isinstance(seen, OSError) and seen.errno == number) or os.strerror(number) in str(seen):
+                place = f": {seen.filename}" if isinstance(seen, OSError) and seen.filename else f" ({seen})"
+                mend = _MEND.get(number, "Try again")
+                return (
+                    f"{what}{place}. {mend}, and run the same command again: it goes on from here, and "
+                    "nothing that is finished is lost."
+                )
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def prefer_this_python() -> None:

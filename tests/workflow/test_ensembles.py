@@ -36,7 +36,7 @@ def fused(finished, tmp_path_factory) -> Path:
     assert "train" not in jobs
     assert "detect" not in jobs
     assert jobs["fuse"] == jobs["match"] == 3
-    assert jobs["score"] == 6
+    assert jobs["score"] == 3
     snakemake(folder, "--configfile", TINY)
     return folder
 
@@ -104,7 +104,7 @@ def test_a_fusion_runs_again_when_its_iou_changes_and_touches_nothing_else(fused
     models.write_text(text.replace("iou: 0.6", "iou: 0.7"))
     jobs = planned(study)
     assert jobs["fuse"] == jobs["match"] == 2
-    assert jobs["score"] == 4
+    assert jobs["score"] == 2
     assert not {"train", "detect", "control"} & set(jobs)
 
 

@@ -61,7 +61,7 @@ def test_changing_one_models_entry_retrains_that_model_alone(study):
     jobs = planned(study)
     assert jobs["train"] == 2
     assert jobs["detect"] == 2
-    assert jobs["score"] == 4
+    assert jobs["score"] == 2
     assert "paint" not in jobs
     assert "split" not in jobs
     from workflow.conftest import snakemake
@@ -86,7 +86,7 @@ def test_a_new_label_retrains_nothing(study):
 def test_changing_code_that_scoring_uses_scores_again_and_trains_nothing(study, module):
     append(study / "scripts/podura/evaluation" / module, "\nCHANGED = True\n")
     jobs = planned(study)
-    assert jobs["score"] == 16
+    assert jobs["score"] == 8
     assert "train" not in jobs
     assert "detect" not in jobs
 
@@ -112,14 +112,14 @@ def test_changing_the_page_only_writes_the_page_again(study):
 def test_changing_the_target_precision_scores_again_and_trains_nothing(study):
     append(study / TINY, "  target_precision: 0.9\n")
     jobs = planned(study)
-    assert jobs["score"] == 16
+    assert jobs["score"] == 8
     assert "train" not in jobs
 
 
 def test_another_certificate_scores_again_and_trains_nothing(study):
     append(study / TINY, "  certificate: {joint: true}\n")
     jobs = planned(study)
-    assert jobs["score"] == 16
+    assert jobs["score"] == 8
     assert "match" not in jobs
     assert "train" not in jobs
 

@@ -1,5 +1,6 @@
 # What all rules share: the checked study, digests of code and data, and the names of files.
 
+import functools
 import json
 import os
 import sys
@@ -31,6 +32,7 @@ from podura.survey.samples import read_survey
 from podura.tables import (
     PARTS,
     part_folder,
+    remove_leftovers,
     run_folder,
     seed_name,
     seed_number,
@@ -97,26 +99,31 @@ def script(name):
 
 def code(script, *, extra=(), without=()):
     """Digest of what a rule's script runs. It is a parameter, so a change of code reruns the rule."""
+    return remembered_code(script, tuple(extra), tuple(without))
+
+
+@functools.cache
+def remembered_code(script, extra, without):
     return code_digest(SCRIPTS / script, extra=extra, without=without)
 
 
 # Tables, configuration and job plumbing are used by all; a change there must not cost days of training.
 # Nor does a change of the evaluation: the choice of an epoch stays as it was made.
-SHARED_ROOMS = [
+SHARED_ROOMS = (
     "podura.tables",
     "podura.errors",
     "podura.jobs",
     "podura.provenance",
     "podura.fingerprints",
     "podura.configuration",
-]
+)
 
 
 def code_of_model(script, model):
     return code(
         script,
-        extra=[adapter_module(MODELS[model].adapter)],
-        without=[*SHARED_ROOMS, "podura.evaluation"],
+        extra=(adapter_module(MODELS[model].adapter),),
+        without=(*SHARED_ROOMS, "podura.evaluation"),
     )
 
 
@@ -178,6 +185,11 @@ def closing_words():
     }
     lines = [f"{what}: {place}" for what, place in places.items() if place.is_file()]
     return "\n".join(["", *lines])
+
+
+def growing(amount):
+    """A resource of which a job asks for as much again with every attempt (retries of a cluster's profile)."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def gpus():

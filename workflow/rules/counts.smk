@@ -40,8 +40,8 @@ rule survey_counts:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         script=script("survey_counts.py"),
         code=code("survey_counts.py", without=SHARED_ROOMS),

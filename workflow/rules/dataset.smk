@@ -16,8 +16,9 @@ rule paint:
         "../../envs/images.yaml"
     threads: 2
     resources:
-        mem_mb=lambda _, threads: painting_memory_mb(STUDY.painted, threads),
-        runtime=60,
+        mem_mb=lambda _, threads, attempt: attempt
+        * painting_memory_mb(STUDY.painted, threads),
+        runtime=growing(60),
     params:
         config=RUN_CONFIG,
         script=script("paint.py"),
@@ -53,8 +54,8 @@ rule import_dataset:
         "../../envs/images.yaml"
     threads: 2
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=growing(2500),
+        runtime=growing(60),
     params:
         config=RUN_CONFIG,
         script=script("import_dataset.py"),
@@ -99,8 +100,8 @@ rule split:
         "../../envs/images.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("split.py"),
         code=code("split.py", without=SHARED_ROOMS),

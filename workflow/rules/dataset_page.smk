@@ -21,8 +21,8 @@ rule dataset_tables:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("dataset_tables.py"),
         code=code("dataset_tables.py", without=SHARED_ROOMS),
@@ -45,8 +45,8 @@ rule overlays:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=3000,
-        runtime=4 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(4 * 60),
     params:
         config=RUN_CONFIG,
         script=script("overlays.py"),
@@ -95,8 +95,8 @@ rule dataset_page:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=RUN_CONFIG,
         script=script("dataset_page.py"),

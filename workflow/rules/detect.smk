@@ -27,8 +27,8 @@ rule detect:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=4 * 60,
+        mem_mb=growing(2000),
+        runtime=growing(4 * 60),
         gpu=gpus(),
     params:
         script=script("detect.py"),
@@ -63,8 +63,8 @@ rule control:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         script=script("control.py"),
         code=code("control.py", without=SHARED_ROOMS),

@@ -27,8 +27,8 @@ rule diagnose:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("diagnose.py"),
         code=code("diagnose.py"),
@@ -68,8 +68,8 @@ rule merge_diagnoses:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("merge_diagnoses.py"),
         code=code("merge_diagnoses.py"),
@@ -109,16 +109,17 @@ rule suspects:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         script=script("suspects.py"),
         code=code("suspects.py"),
+        results=RESULTS,
         seeds=as_json([(model, STUDY.seeds_of(model)) for model in MODELS]),
         species=as_json(SPECIES),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
     shell:
         "python {params.script} --seeds {params.seeds:q} --species {params.species:q} "
-        "--folds {params.folds:q} --matches {input.matches:q} --scores {input.scores:q} "
+        "--folds {params.folds:q} --results {params.results:q} "
         "--truth {input.truth:q} --settings {params.settings:q} --output {output:q} --log {log:q}"

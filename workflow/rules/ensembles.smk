@@ -31,8 +31,8 @@ rule fuse:
     threads: 1
     resources:
         # Measured: 1.5 GB for five million detections.
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("fuse.py"),
         code=code("fuse.py", without=SHARED_ROOMS),

@@ -23,8 +23,8 @@ rule match:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("match.py"),
         code=code("match.py"),
@@ -33,6 +33,7 @@ rule match:
         "--output $(dirname {output.matches:q} | head -n 1) --log {log:q}"
 
 
+# All species of a run in one job: at a second each, a job a species would mostly be the start of Python.
 rule score:
     input:
         models=models_of_each_fold,
@@ -41,29 +42,32 @@ rule score:
         test=matches_of_each_fold("test"),
         images=of_each_fold("test", "images.csv"),
     output:
-        "<results>/scores/{model}/seed-{seed}/{species}.json",
+        expand(
+            "<results>/scores/{{model}}/seed-{{seed}}/{species}.json", species=SPECIES
+        ),
     log:
-        "<logs>/score/{model}/seed-{seed}/{species}.log",
+        "<logs>/score/{model}/seed-{seed}.log",
     benchmark:
-        "<benchmarks>/score/{model}/seed-{seed}/{species}.jsonl"
+        "<benchmarks>/score/{model}/seed-{seed}.jsonl"
     conda:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("score.py"),
         code=code("score.py"),
+        species=as_json(SPECIES),
         folds=as_json(FOLDS),
         settings=scoring_settings(),
         detection=detection_terms(),
     shell:
         "python {params.script} --model {wildcards.model} --seed {wildcards.seed} "
-        "--species {wildcards.species:q} --folds {params.folds:q} --models {input.models:q} "
+        "--species {params.species:q} --folds {params.folds:q} --models {input.models:q} "
         "--validation {input.validation:q} --calibration {input.calibration:q} --test {input.test:q} "
         "--images {input.images:q} --settings {params.settings:q} --detection {params.detection:q} "
-        "--output {output:q} --log {log:q}"
+        "--output $(dirname {output:q} | head -n 1) --log {log:q}"
 
 
 # All resamples of one model, whatever compares it with others later.
@@ -81,8 +85,8 @@ rule resample:
         "../../envs/tables.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("resample.py"),
         code=code("resample.py"),
@@ -120,8 +124,8 @@ rule compare:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("compare.py"),
         code=code("compare.py"),
@@ -166,8 +170,8 @@ rule merge:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("merge.py"),
         code=code("merge.py"),

@@ -40,8 +40,8 @@ rule survey_exports:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         script=script("survey_exports.py"),
         code=code("survey_exports.py", without=SHARED_ROOMS),
@@ -72,8 +72,8 @@ rule survey_training:
         "../../envs/images.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=RUN_CONFIG,
         script=script("survey_training.py"),

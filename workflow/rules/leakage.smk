@@ -22,8 +22,8 @@ rule similar_images:
         else "../../envs/leakage.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=8 * 60,
+        mem_mb=growing(2000),
+        runtime=growing(8 * 60),
     params:
         config=RUN_CONFIG,
         script=script("similar_images.py"),
@@ -65,8 +65,8 @@ rule leakage:
         "../../envs/leakage.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("leakage.py"),
         code=code("leakage.py", without=SHARED_ROOMS),
@@ -97,8 +97,8 @@ rule check_leakage:
         "../../envs/leakage.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         script=script("check_leakage.py"),
         code=code("check_leakage.py", without=SHARED_ROOMS),

@@ -25,8 +25,8 @@ rule import_experts:
         "../../envs/images.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=RUN_CONFIG,
         script=script("import_experts.py"),
@@ -73,8 +73,8 @@ rule people:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("people.py"),
         code=code("people.py"),

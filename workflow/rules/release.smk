@@ -46,8 +46,8 @@ rule release:
         "../../envs/survey.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=4 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(4 * 60),
         gpu=gpus(),
     params:
         script=script("release.py"),

@@ -50,8 +50,8 @@ rule figures:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("figures.py"),
         code=code("figures.py"),
@@ -96,8 +96,8 @@ rule report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         script=script("report.py"),
         code=code("report.py"),

@@ -29,8 +29,8 @@ rule review_queue:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("review_queue.py"),
         code=code("review_queue.py", without=SHARED_ROOMS),
@@ -62,8 +62,8 @@ rule review_decisions:
         "../../envs/images.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("review_decisions.py"),
         code=code("review_decisions.py", without=SHARED_ROOMS),
@@ -90,8 +90,8 @@ rule review_pictures:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=3000,
-        runtime=4 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(4 * 60),
     params:
         script=script("review_pictures.py"),
         code=code("review_pictures.py", without=SHARED_ROOMS),
@@ -121,8 +121,8 @@ rule review_page:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("review_page.py"),
         code=code("review_page.py", without=SHARED_ROOMS),

@@ -25,8 +25,8 @@ rule search:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: STUDY.training.threads
     resources:
-        mem_mb=2500,
-        runtime=3 * 24 * 60,
+        mem_mb=growing(2500),
+        runtime=growing(3 * 24 * 60),
         gpu=gpus(),
     params:
         config=RUN_CONFIG,

@@ -20,8 +20,8 @@ rule paint_survey:
         "../../envs/images.yaml"
     threads: 2
     resources:
-        mem_mb=painting_memory_mb(STUDY.painted, 2),
-        runtime=60,
+        mem_mb=growing(painting_memory_mb(STUDY.painted, 2)),
+        runtime=growing(60),
     params:
         script=script("paint_survey.py"),
         code=code("paint_survey.py", without=SHARED_ROOMS),
@@ -59,8 +59,8 @@ rule detect_survey:
         "../../envs/survey.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=24 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(24 * 60),
         gpu=gpus(),
     params:
         script=script("detect_survey.py"),
@@ -117,8 +117,8 @@ rule survey_drift:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=script("survey_drift.py"),
         code=code("survey_drift.py", without=SHARED_ROOMS),
@@ -144,8 +144,8 @@ rule survey_overlays:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=3000,
-        runtime=4 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(4 * 60),
     params:
         script=script("survey_overlays.py"),
         code=code("survey_overlays.py", without=SHARED_ROOMS),

@@ -36,8 +36,8 @@ rule train:
     threads: STUDY.training.threads + STUDY.training.workers
     resources:
         # Measured: 1.2 GB (YOLOv5n) to 1.9 GB (Faster R-CNN) at 320 px and four images a batch.
-        mem_mb=2000 + 500 * STUDY.training.workers,
-        runtime=24 * 60,
+        mem_mb=growing(2000 + 500 * STUDY.training.workers),
+        runtime=growing(24 * 60),
         gpu=gpus(),
     params:
         # For how often to save and who makes batches, which change no result.
@@ -78,8 +78,8 @@ rule training_images:
         lambda wildcards: f"../../envs/{MODELS[wildcards.model].adapter}.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("training_images.py"),
         code=code("training_images.py", without=SHARED_ROOMS),

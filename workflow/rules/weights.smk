@@ -22,13 +22,13 @@ rule fetch:
         "../../envs/weights.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=4 * 60,
+        mem_mb=growing(2000),
+        runtime=growing(4 * 60),
     params:
         # For the folder, the mirror and whether to fetch, which change no weights.
         config=RUN_CONFIG,
         script=script("fetch.py"),
-        code=code("fetch.py", extra=["podura.detectors.ultralytics_checkpoints"]),
+        code=code("fetch.py", extra=("podura.detectors.ultralytics_checkpoints",)),
         file=lambda wildcards: as_json(asdict(PUBLISHED[wildcards.pretrained])),
     shell:
         "python {params.script} --file {params.file:q} --config {params.config:q} --log {log:q}"

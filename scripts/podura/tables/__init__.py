@@ -44,6 +44,7 @@ from podura.tables.diagnosis import (
 )
 from podura.tables.files import (
     read_json,
+    remove_leftovers,
     whole_file,
     whole_folder,
     write_json,
@@ -160,6 +161,7 @@ __all__ = [
     "abundance_table",
     "part_folder",
     "read_json",
+    "remove_leftovers",
     "run_folder",
     "seed_folder",
     "seed_name",

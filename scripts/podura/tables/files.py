@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,20 +18,60 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
+_UNFINISHED = "unfinished-"
+_LEFTOVER = re.compile(rf"\..+\.{_UNFINISHED}[a-z0-9_]{{8}}(\..*)?")
+
+
 @contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes the name ``path`` only if no error occurs."""
+    """Yield a temporary path beside ``path``; it takes the name ``path`` only if no error occurs.
+
+    A process that is killed leaves the temporary file behind: see ``remove_leftovers``.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name[:40]}.{_UNFINISHED}", suffix=path.suffix
+    )
     temporary = Path(name)
     try:
+        _lock(handle)
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
+        os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path | str) -> list[Path]:
+    """Remove what killed processes left of unfinished files below a folder; returns the paths.
+
+    A writer holds a lock on its file, which ends with it, on whatever node it runs: files at work are left
+    alone, and so are all where the file system has no locks.
+    """
+    removed = []
+    for place, _, names in os.walk(folder):
+        for name in filter(_LEFTOVER.fullmatch, names):
+            path = Path(place, name)
+            try:
+                with path.open("rb+") as handle:
+                    if not _lock(handle.fileno()):
+                        continue
+                    path.unlink()
+            except OSError:
+                # Finished or removed in this moment, or not ours.
+                continue
+            removed.append(path)
+    return removed
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
