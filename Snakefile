@@ -45,6 +45,7 @@ include: "workflow/rules/survey.smk"
 include: "workflow/rules/counts.smk"
 include: "workflow/rules/review.smk"
 include: "workflow/rules/exports.smk"
+include: "workflow/rules/provenance.smk"
 
 
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
@@ -62,12 +63,8 @@ onsuccess:
 rule all:
     default_target: True
     input:
-        "<results>/benchmark/report.html",
-        "<results>/benchmark/species.csv",
-        "<results>/benchmark/models.csv",
-        rules.figures.output,
-        rules.merge_diagnoses.output,
-        rules.suspects.output,
+        benchmark_results(),
+        rules.manifest.output,
     localrule: True
 
 

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from podura.tables import write_text
@@ -56,6 +56,28 @@ def fingerprint(paths: Iterable[Path | str], *, memory: Path | None = None) -> s
     return total.hexdigest()[:16]
 
 
+def file_digests(paths: Iterable[Path], *, memory: Path | None = None) -> dict[Path, tuple[int, str] | None]:
+    """Size in bytes and SHA-256 of each file, whole; None for one that is not there.
+
+    ``memory`` is as in ``fingerprint``, and a file of its own.
+    """
+    known = _Memory(memory, _whole)
+    found: dict[Path, tuple[int, str] | None] = {}
+    for path in paths:
+        try:
+            stat = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found[path] = None
+            continue
+        found[path] = stat.st_size, known.content(path, stat.st_size, stat.st_mtime_ns).hex()
+    known.save()
+    return found
+
+
+def _whole(path: str, _size: int, _modified: int) -> bytes:
+    return bytes.fromhex(file_digest(path))
+
+
 def _files(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
@@ -63,7 +85,8 @@ def _files(path: Path) -> list[Path]:
 class _Memory:
     """Digests of files by absolute path, each with the size and time of change that it belongs to."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, digest: Callable[[str, int, int], bytes] | None = None) -> None:
+        self._digest = digest or _content
         self._path = path
         self._known = _remembered(path) if path is not None else {}
         self._changed = False
@@ -72,7 +95,7 @@ class _Memory:
         place = str(file.absolute())
         if (found := self._known.get(place)) is not None and found[:2] == [size, modified]:
             return bytes.fromhex(found[2])
-        digest = _content(place, size, modified)
+        digest = self._digest(place, size, modified)
         if self._path is not None and time.time_ns() - modified > _SETTLED_SECONDS * 1e9:
             self._known[place] = [size, modified, digest.hex()]
             self._changed = True

@@ -24,6 +24,7 @@ ROOMS = [
     "inventory",
     "leakage",
     "configuration",
+    "records",
     "detectors",
     "training",
     "evaluation",
