@@ -36,6 +36,7 @@ include: "workflow/rules/detect.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
+include: "workflow/rules/gallery.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
 
@@ -48,6 +49,10 @@ onstart:
 
 onsuccess:
     print(closing_words())
+
+
+onerror:
+    print(words_on_failure())
 
 
 # The benchmark, from images to the report.

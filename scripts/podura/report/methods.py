@@ -65,7 +65,8 @@ def _data(results: Results) -> list[Part]:
     sizes = _part_sizes(results)
     if folds:
         dealt = (
-            f"In {folds} folds each {by} was tested once; the other {by}s of a fold were divided among training, "
+            f"In {folds} folds each {by} was tested once; the other {by}s of a fold were divided among "
+            "training, "
             "validation and calibration"
         )
     else:
@@ -121,14 +122,19 @@ def _training(results: Results) -> str:
     if not trained:
         return ""
     if len(trained) <= _NAMED_DETECTORS:
-        sentences.append(f"{plural(len(trained), 'detector was', 'detectors were')} trained: {'; '.join(described)}.")
+        sentences.append(
+            f"{plural(len(trained), 'detector was', 'detectors were')} trained: {'; '.join(described)}."
+        )
     else:
         sentences.append(f"{plural(len(trained), 'detector was', 'detectors were')} trained.")
     seeds = trained_seeds(results)
     if seeds:
-        each = "Each was trained once, with" if len(seeds) == 1 else f"Each was trained {len(seeds)} times, with"
+        each = (
+            "Each was trained once, with" if len(seeds) == 1 else f"Each was trained {len(seeds)} times, with"
+        )
         sentences.append(
-            f"{each} {'the seed' if len(seeds) == 1 else 'the seeds'} {listing([str(seed) for seed in seeds])}, on "
+            f"{each} {'the seed' if len(seeds) == 1 else 'the seeds'} "
+            f"{listing([str(seed) for seed in seeds])}, on "
             "the same images with the same augmentation "
             f"({_augmentation(results.config)}), with averaged weights and the epoch kept that had the "
             "highest mAP on the validation slides."
@@ -169,7 +175,8 @@ def _recipe(facts: Mapping[str, Any]) -> str:
     optimiser = facts["optimiser"]
     return (
         f" ({seen}, {plural(int(facts['epochs']), 'epoch')}, batch size {facts['batch_size']}, "
-        f"{optimiser['name']} with a learning rate of {optimiser['learning_rate']:g}, start: {facts['start']})"
+        f"{optimiser['name']} with a learning rate of {optimiser['learning_rate']:g}, start: "
+        f"{facts['start']})"
     )
 
 
@@ -188,13 +195,18 @@ def _evaluation(results: Results) -> str:
     seeds = trained_seeds(results)
     over = "species" if len(seeds) < 2 else "species and then seeds"
     return (
-        "All detectors were judged by one evaluator that follows COCO (Lin et al. 2014; average precision at 101 "
+        "All detectors were judged by one evaluator that follows COCO (Lin et al. 2014; average precision "
+        "at 101 "
         f"recall points) on detections with a score of at least {terms['score_floor']:g}, at most "
-        f"{count(terms['max_detections'])} an image. Detectors were ranked by AP50:95, the mean over ten overlaps from "
+        f"{count(terms['max_detections'])} an image. Detectors were ranked by AP50:95, the mean over ten "
+        "overlaps from "
         f"0.50 to 0.95, averaged over {over}. {percent(terms['confidence'])} intervals rest on "
-        f"{count(terms['resamples'])} resamples of whole test slides: of mean average precision by Student's t on "
-        "the logit scale, over slides and seeds; of precision and recall by Wilson's interval with an effective "
-        "sample size (Korn & Graubard 1998). Detectors were compared by paired resamples, with intervals that hold "
+        f"{count(terms['resamples'])} resamples of whole test slides: of mean average precision by "
+        "Student's t on "
+        "the logit scale, over slides and seeds; of precision and recall by Wilson's interval with an "
+        "effective "
+        "sample size (Korn & Graubard 1998). Detectors were compared by paired resamples, with intervals "
+        "that hold "
         "for all pairs at once (Westfall & Young 1993). Kinds of errors follow TIDE (Bolya et al. 2020). Two "
         "controls, the truth itself and a shuffled truth, went through the same evaluation."
     )
@@ -204,11 +216,15 @@ def _thresholds(results: Results) -> str:
     terms = results.config["evaluation"]
     joint = "all species of a run together" if results.joint else "each species of a run"
     return (
-        f"For each species a score threshold was certified to keep a precision of {percent(results.target_precision)} at "
-        f"IoU {results.iou:g}: {terms['certificate']['candidates']} candidates were proposed on validation slides and "
+        "For each species a score threshold was certified to keep a precision of "
+        f"{percent(results.target_precision)} at "
+        f"IoU {results.iou:g}: {terms['certificate']['candidates']} candidates were proposed on validation "
+        "slides and "
         "tested in a fixed sequence on calibration slides (Learn then Test, Angelopoulos et al. 2025) by "
-        "beta-binomial tests that allow for errors that cluster by slide, such that a certificate is wrong with a "
-        f"chance of at most {percent(results.delta)} for {joint}. Where no candidate passed, no threshold is certified."
+        "beta-binomial tests that allow for errors that cluster by slide, such that a certificate is wrong "
+        "with a "
+        f"chance of at most {percent(results.delta)} for {joint}. Where no candidate passed, no threshold "
+        "is certified."
     )
 
 
@@ -224,13 +240,16 @@ def _software(results: Results) -> str:
         "transformers": "transformers",
     }
     used = [
-        f"{names[name]} {listing(versions)}" for name, versions in _versions(results.trainings.values()) if name in names
+        f"{names[name]} {listing(versions)}"
+        for name, versions in _versions(results.trainings.values())
+        if name in names
     ]
     with_them = f" with {listing(used)}" if used else ""
     machines = sorted({_hardware(facts) for facts in results.trainings.values() if "device" in facts})
     on = f", on {listing(machines)}" if machines else ""
     return (
-        f"The study was run with Podura{version}{commit}{with_them}{on}. The configuration, the seeds and the "
+        f"The study was run with Podura{version}{commit}{with_them}{on}. The configuration, the seeds and "
+        "the "
         "digests of weights and split are in the study's report."
     )
 
