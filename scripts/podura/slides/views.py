@@ -13,6 +13,8 @@ def read_view(slide: Slide, x_min: int, y_min: int, width: int, height: int, max
 
     Read from the smallest level of a pyramid that suffices. Raises as ``Slide.region`` does.
     """
+    if not (0 <= x_min <= slide.size[0] - width and 0 <= y_min <= slide.size[1] - height):
+        raise ValueError(f"region {width} × {height} at ({x_min}, {y_min}) is not inside {slide.size}")
     scale = min(1.0, max_side / max(width, height))
     level = max((number for number, one in enumerate(slide.levels) if one.downsample * scale <= 1), default=0)
     here = slide.levels[level]
