@@ -186,7 +186,7 @@ def closing_words():
 def words_on_failure():
     """Say how to look at what has ended, where anything has."""
     ended = finished_part(STUDY, RESULTS, Path("logs", STUDY.name))[0].models
-    if not ended or STUDY.finished is not None:
+    if not ended or STUDY.merged["partial"]:
         return ""
     return "\n".join(
         [

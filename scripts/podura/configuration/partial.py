@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from podura.configuration.study import Study
@@ -12,7 +12,18 @@ from podura.tables import PARTS, run_folder, seed_name
 _HELD_OUT = tuple(part for part in PARTS if part != "train")
 
 
-def finished_part(study: Study, results: Path, logs: Path) -> tuple[Study, tuple[str, ...]]:
+@dataclass(frozen=True)
+class PartialStudy(Study):
+    """A part of a study: ``finished`` has the seeds of each model's and ensemble's runs that have ended."""
+
+    finished: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """As of a study; of a model or an ensemble those of the runs that have ended."""
+        return self.finished.get(name, super().seeds_of(name))
+
+
+def finished_part(study: Study, results: Path, logs: Path) -> tuple[PartialStudy, tuple[str, ...]]:
     """The study with those runs only that have detections of every held-out part, and sentences on the rest.
 
     A run is one model with one seed in all folds. A model without a finished run is left out; so is an
@@ -41,13 +52,12 @@ def finished_part(study: Study, results: Path, logs: Path) -> tuple[Study, tuple
             for seed in seeds
             if seed not in whole
         ]
-    part = replace(
-        study,
-        models=tuple(model for model in study.models if runs[model.name]),
-        ensembles=tuple(ensemble for ensemble in study.ensembles if runs[ensemble.name]),
-        finished=runs,
-    )
-    return part, tuple(missing)
+    whole_study = {one.name: getattr(study, one.name) for one in fields(Study)}
+    ended_only = {
+        "models": tuple(model for model in study.models if runs[model.name]),
+        "ensembles": tuple(ensemble for ensemble in study.ensembles if runs[ensemble.name]),
+    }
+    return PartialStudy(**{**whole_study, **ended_only, "finished": runs}), tuple(missing)
 
 
 def _runs(study: Study, seed: int) -> Iterable[str]:

@@ -349,8 +349,7 @@ class Study:
     ``other_names`` are further known names that are no species of interest. ``models`` are those that are
     trained, ``ensembles`` those that fuse them. ``pretrained`` has the file of published weights of each
     model that starts from one, by the model's name. ``merged`` is the configuration with every default
-    filled in, to be written beside the results. ``finished``, of a part of a study (partial.py), has the
-    seeds of the runs of each model and ensemble that have ended; None for a whole one.
+    filled in, to be written beside the results.
     """
 
     name: str
@@ -374,7 +373,6 @@ class Study:
     training: TrainingSettings
     evaluation: EvaluationSettings
     merged: dict[str, Any]
-    finished: Mapping[str, tuple[int, ...]] | None = None
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -393,8 +391,6 @@ class Study:
 
     def seeds_of(self, name: str) -> tuple[int, ...]:
         """The seeds of the runs of a model, an ensemble or a control; ALL_SEEDS where one run fuses all."""
-        if self.finished is not None and name in self.finished:
-            return self.finished[name]
         fused = any(one.name == name and one.seeds == "all" for one in self.ensembles)
         return (ALL_SEEDS,) if fused else self.seeds
 
