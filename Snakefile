@@ -37,6 +37,7 @@ include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/species.smk"
 include: "workflow/rules/diagnose.smk"
+include: "workflow/rules/gallery.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/surveys.smk"
@@ -57,6 +58,10 @@ onstart:
 
 onsuccess:
     print(closing_words())
+
+
+onerror:
+    print(words_on_failure())
 
 
 # The benchmark, from images to the report.

@@ -1,4 +1,4 @@
-"""Write the benchmark's page: one self-contained HTML file."""
+"""Write the benchmark's page as one self-contained HTML file, and a ZIP with more pictures and the tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ import pandas as pd
 
 from podura import jobs
 from podura.provenance import code_version, machine
+from podura.report.archive import fitted_page, write_archive
+from podura.report.examples import within_budget
 from podura.report.overlays import choose_images, draw_overlay, shown_rows
-from podura.report.page import render_report
+from podura.report.page import embedded_figures, render_report
 from podura.report.reading import read_leakage, read_results
 from podura.slides.reading import read_image
 from podura.tables import (
     ALL_SEEDS,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
+    CROPS,
     MATCHES,
     PART_IMAGES,
     SPLIT,
@@ -37,27 +40,13 @@ log = logging.getLogger("report")
 OVERLAYS = 4
 
 
-def fold_text(facts: dict[str, Any]) -> str:
-    return f", fold {facts['fold']}" if facts["fold"] else ""
-
-
-def provenance(trainings: list[Path], split: Path) -> dict[str, Any]:
-    """Say what made the results: code, machine, split, library versions of every training."""
-    facts = [read_json(path) for path in trainings]
+def provenance(split: Path) -> dict[str, Any]:
+    """Say what made the results beside the trainings: code, machine and split."""
     return {
         "written": {"time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")},
         "code": code_version(),
         "machine": machine(),
         "split": {key: str(value) for key, value in read_json(split).items()},
-        "trainings": {
-            f"{fact['model']}, seed {fact['seed']}{fold_text(fact)}": (
-                f"{fact['start']}; {fact['steps']} steps, epoch {fact['best_epoch']} of {fact['epochs']} "
-                f"kept; {fact['determinism']}; "
-                + ", ".join(f"{name} {version}" for name, version in fact["versions"].items())
-                + f"; weights SHA-256 {fact['weights_sha256']}"
-            )
-            for fact in facts
-        },
     }
 
 
@@ -103,23 +92,40 @@ def main(arguments: argparse.Namespace) -> None:
     results = read_results(
         arguments.results,
         json.loads(arguments.species),
-        provenance(arguments.trainings, arguments.results / "dataset/split.json"),
+        provenance(arguments.results / "dataset/split.json"),
     )
+    crops = CROPS.read_csv(arguments.gallery / "crops.csv")
     results = replace(
         results,
         overlays=overlays(arguments, round(100 * results.iou)),
         leakage=read_leakage(arguments.results),
         ensembles=json.loads(arguments.ensembles),
+        missing=json.loads(arguments.missing),
+        crops_table=crops,
+        crops=within_budget(crops, results.models_table, arguments.gallery),
     )
-    write_text(render_report(results), arguments.output)
-    log.info("The report is at %s", arguments.output)
+    figures = embedded_figures(results)
+    page, n_pictures = fitted_page(results, figures)
+    write_text(page, arguments.output)
+    larger = render_report(results, figures, crops_folder="gallery")
+    write_archive(arguments.archive, larger, arguments.gallery, arguments.results / "benchmark")
+    log.info(
+        "The report is at %s (%.1f MB, %d pictures of errors)",
+        arguments.output,
+        len(page.encode()) / 1e6,
+        n_pictures,
+    )
+    for sentence in results.missing:
+        log.warning("Missing: %s", sentence)
 
 
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
     parser.add_argument("--results", type=Path, required=True, help="folder of the study's results")
     parser.add_argument("--species", required=True, help="names of the species as JSON")
-    parser.add_argument("--trainings", type=Path, nargs="*", default=[], help="model.json of each run")
     parser.add_argument("--ensembles", default="{}", help="members and seeds of each ensemble as JSON")
+    parser.add_argument("--gallery", type=Path, required=True, help="folder with pictures of errors")
+    parser.add_argument("--missing", default="[]", help="what has not ended, in sentences, as JSON")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--archive", type=Path, required=True, help="the page with more, as a ZIP")
     jobs.run(main, parser)

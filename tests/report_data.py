@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,12 @@ import pandas as pd
 from PIL import Image
 
 from podura import tables
+from podura.configuration.run import SCHEMAS
+from podura.configuration.structure import load_schema, with_defaults
 from podura.evaluation.comparison import ComparisonSettings, comparisons_table, ranks_table
 from podura.evaluation.draws import Draws
 from podura.report.results import Results
-from report_diagnosis import make_diagnosis
+from report_diagnosis import make_crops, make_diagnosis
 
 SPECIES = (
     ("CER-DEN", "Ceratophysella denticulata", "(Bagnall, 1941)", "Hypogastruridae"),
@@ -90,9 +93,51 @@ def make_results(
             "code hash": "ad30434",
         },
         "overlays": [("Test image slide-03_field-1 with detections of Lite0", small_jpeg())],
+        "trainings": {
+            (model, f"seed-{seed}"): _training(model, seed, framework)
+            for model, _, framework, _ in detectors
+            for seed in seeds
+        },
+        "detections": {
+            (model, f"seed-{seed}"): {"test": {"images": 20, "seconds": 0.8, "capped": [], "failed": {}}}
+            for model, *_ in detectors
+            for seed in seeds
+        },
     }
     results = Results(**{**fields, **replaced})
-    return results if "diagnosis" in replaced else replace(results, diagnosis=make_diagnosis(results))
+    if "diagnosis" not in replaced:
+        results = replace(results, diagnosis=make_diagnosis(results))
+    if "crops_table" not in replaced:
+        crops_table, crops = make_crops(results)
+        results = replace(results, crops_table=crops_table, crops=crops)
+    return results
+
+
+def _training(model: str, seed: int, framework: str) -> dict[str, Any]:
+    """What model.json says of a training."""
+    return {
+        "model": model,
+        "seed": seed,
+        "fold": 0,
+        "adapter": framework,
+        "architecture": model,
+        "image_size": 640,
+        "tiling": None,
+        "start": "imagenet weights",
+        "epochs": 30,
+        "optimiser": {"name": "adamw", "learning_rate": 0.001, "weight_decay": 0.0005, "warmup": 0.1},
+        "batch_size": 8,
+        "best_epoch": 27,
+        "steps": 600,
+        "images_seen": 4800,
+        "training_seconds": 93.4,
+        "determinism": "deterministic algorithms, 1 CPU threads",
+        "nondeterministic_operations": [],
+        "device": "cpu",
+        "versions": {"python": "3.11.7", "torch": "2.9.0", "numpy": "2.4.6"},
+        "machine": {"system": "Linux x86_64", "processor": "AMD EPYC", "cores": "2"},
+        "weights_sha256": hashlib.sha256(f"{model} {seed}".encode()).hexdigest(),
+    }
 
 
 def _compared(
@@ -164,6 +209,55 @@ def with_people(
         results,
         people=tables.BENCHMARK_PEOPLE.frame(rows),
         people_curves=tables.PEOPLE_CURVES.frame(pd.concat(curves, ignore_index=True) if curves else []),
+    )
+
+
+#: Names that a page must survive: markup, formulas, quotes and commas, right-to-left text, no end.
+HOSTILE_NAMES = (
+    '=HYPERLINK("http://evil.example")',
+    '"><script>window.hacked = 1</script><img src=x onerror=window.hacked=1>',
+    "a, 'b'; \"c\" </script></style> & {{ 7 * 7 }} <!--",
+    "\u202eenigirO\u202c \u0642\u0627\u0641\u0632 \u05e7\u05e4\u05d6\u05df",
+    "Verylongname" * 40,
+)
+_HOSTILE_CODES = ("=1+1", "<b>&", "a,b;'c'", "\u05e7\u05e4", "C" * 200)
+
+
+def hostile_results() -> Results:
+    """Results in which every name of a species, detector, image, slide and run is hostile."""
+    results = make_results(n_detectors=5, n_seeds=1)
+    codes = dict(zip([str(s["code"]) for s in results.species_list], _HOSTILE_CODES, strict=True))
+    names = dict(zip(_HOSTILE_CODES, HOSTILE_NAMES, strict=True))
+
+    def coded(frame: pd.DataFrame) -> pd.DataFrame:
+        columns = [c for c in ("species", "true_species", "found_species") if c in frame]
+        return frame.assign(**{c: frame[c].replace(codes) for c in columns})
+
+    models = results.models_table.copy()
+    detectors = models["role"] == "detector"
+    models.loc[detectors, "label"] = HOSTILE_NAMES
+    models.loc[detectors, "licence"] = HOSTILE_NAMES[1]
+    crops = coded(results.crops_table)
+    return dataclasses.replace(
+        results,
+        species_table=coded(results.species_table),
+        models_table=models,
+        scores=[{**score, "species": codes[score["species"]]} for score in results.scores],
+        species_list=[
+            {
+                **one,
+                "code": codes[one["code"]],
+                "name": names[codes[one["code"]]],
+                "authority": HOSTILE_NAMES[1],
+            }
+            for one in results.species_list
+        ],
+        counts=coded(results.counts),
+        diagnosis={name: coded(frame) for name, frame in results.diagnosis.items()},
+        crops_table=crops.assign(image=[HOSTILE_NAMES[k % 5] for k in range(len(crops))]),
+        missing=[f"{name}, seed 1: its training has not ended." for name in HOSTILE_NAMES],
+        ensembles={models["model"].iloc[0]: {"members": [models["model"].iloc[1]], "seeds": "each"}},
+        overlays=[(name, small_jpeg()) for name in HOSTILE_NAMES[1:3]],
     )
 
 
@@ -406,8 +500,8 @@ def _counts(species: list[tuple[str, str, str, str]], without_truth: tuple[str, 
     return pd.DataFrame(rows)
 
 
-def _config(seeds: list[int], detectors: list[tuple[str, str, str, str]]) -> dict[str, Any]:
-    return {
+def _config(seeds: list[int], detectors: list[tuple[str, str, str, str]]) -> Any:
+    given = {
         "study": "demo",
         "seeds": seeds,
         "random_seed": 20261124,
@@ -423,3 +517,4 @@ def _config(seeds: list[int], detectors: list[tuple[str, str, str, str]]) -> dic
             "confidence": 0.95,
         },
     }
+    return with_defaults(given, load_schema(SCHEMAS, "config"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw
 
 from podura import tables
 from podura.report.results import Results
@@ -92,3 +95,53 @@ def make_diagnosis(results: Results, random_seed: int = 3) -> dict[str, pd.DataF
         "reliability": tables.BENCHMARK_RELIABILITY.frame(reliability),
         "suspects": tables.BENCHMARK_SUSPECTS.frame(suspects),
     }
+
+
+def make_crops(
+    results: Results, n_models: int = 2, n_of_kind: int = 3, *, side: int = 96
+) -> tuple[pd.DataFrame, dict[str, bytes]]:
+    """The pictures of a few errors of the best detectors: their table, and the files by name."""
+    codes = [str(species["code"]) for species in results.species_list]
+    models = results.models_table.sort_values("rank").loc[results.models_table["role"] == "detector", "model"]
+    rows, files = [], {}
+    for number, model in enumerate(models.head(n_models)):
+        for kind in ("wrong_species", "poor_box", "both", "duplicate", "background", "missed"):
+            for rank in range(1, n_of_kind + 1):
+                name = f"{model}-{kind}-{rank:02d}.jpg"
+                animal = kind != "background"
+                box = dict(zip(tables.BOX_COLUMNS, (10.0, 20.0, 110.0, 90.0), strict=True))
+                true = dict(zip(tables.TRUE_BOX_COLUMNS, box.values(), strict=True))
+                rows.append(
+                    {
+                        "model": model,
+                        "kind": kind,
+                        "rank": rank,
+                        "image": f"images/slide-{rank:02d}_field-1.jpg",
+                        "slide": f"slide-{rank:02d}",
+                        "fold": 0,
+                        "species": codes[rank % len(codes)],
+                        "score": 1 - rank / 100,
+                        "seed": 1,
+                        **box,
+                        "n_runs": 1,
+                        "of_runs": 2,
+                        "true_species": codes[0] if animal else None,
+                        "found_species": codes[-1] if kind == "missed" else None,
+                        **(true if animal else dict.fromkeys(true)),
+                        "file": name,
+                        "width": side,
+                        "height": side * 3 // 4,
+                        "fault": None,
+                    }
+                )
+                files[name] = _picture(side, 3 * rank + number)
+    return tables.CROPS.frame(rows), files
+
+
+def _picture(side: int, number: int) -> bytes:
+    shade = (214 - 10 * (number % 9), 208, 190 - 6 * (number % 7))
+    picture = Image.new("RGB", (side, side * 3 // 4), shade)
+    ImageDraw.Draw(picture).ellipse([side // 4, side // 4, side // 2, side // 2], fill=(120, 90, 60))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    return buffer.getvalue()

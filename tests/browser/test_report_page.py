@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import chromium
 import pytest
 
 from podura.report.page import render_report
-from report_data import make_results
+from report_data import HOSTILE_NAMES, hostile_results, make_results
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="there is no Chromium on this machine")
 
-TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
+TAB, ENTER, ESCAPE = ("Tab", 9), ("Enter", 13, "\r"), ("Escape", 27)
+LEFT, RIGHT, HOME, END = ("ArrowLeft", 37), ("ArrowRight", 39), ("Home", 36), ("End", 35)
 VISIBLE_ROWS = "[...document.querySelectorAll('#species-table tbody tr')].filter(r => !r.hidden)"
 
 
@@ -21,6 +23,17 @@ VISIBLE_ROWS = "[...document.querySelectorAll('#species-table tbody tr')].filter
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_report(make_results()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def partial_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything that a page may tell, so also that runs are missing."""
+    path = tmp_path_factory.mktemp("partial") / "report.html"
+    results = dataclasses.replace(
+        make_results(n_detectors=4), missing=["YOLOv5m, seed 2: its training has not ended."]
+    )
+    path.write_text(render_report(results), encoding="utf-8")
     return path
 
 
@@ -47,6 +60,9 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert browser.requests() == [page.resolve().as_uri()]
     assert browser.run("document.documentElement.scrollWidth") <= width
     heights = browser.run("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height)")
+    # Those in tabs that are not chosen have no height.
+    assert len(heights) == 10
+    heights = [height for height in heights if height]
     assert len(heights) == 9
     # The flattest is the axis of two detectors, on a phone.
     assert min(heights) > 80
@@ -76,7 +92,7 @@ def test_sorts_by_click_with_missing_values_last(browser: chromium.Browser, page
 
 def test_sorts_by_keyboard(browser: chromium.Browser, page: Path) -> None:
     browser.open(page)
-    browser.run("document.querySelectorAll('.filters select')[1].focus()")
+    browser.run("document.querySelector('.filters button[type=reset]').focus()")
     browser.press(*TAB)  # the box that scrolls
     browser.press(*TAB)  # the first heading
     browser.press(*TAB)
@@ -87,21 +103,168 @@ def test_sorts_by_keyboard(browser: chromium.Browser, page: Path) -> None:
     assert names != sorted(names, reverse=True)
 
 
-def test_filters_by_detector_and_species(browser: chromium.Browser, page: Path) -> None:
+def choose(browser: chromium.Browser, form: str, **wanted: str) -> None:
+    for name, value in wanted.items():
+        browser.run(
+            f"{{ const s = document.querySelector('{form} select[data-filter={name}]'); s.value = '{value}';"
+            " s.dispatchEvent(new Event('change', {bubbles: true})); }"
+        )
+
+
+def test_filters_by_detector_species_seed_and_status(browser: chromium.Browser, page: Path) -> None:
     browser.open(page)
-    assert browser.run("document.querySelector('.filters output').textContent") == "20 of 20 rows"
-    choose = (
-        "for (const [k, v] of [['model', 'yolov5n'], ['species', 'ISO-MIN']]) {"
-        " const s = document.querySelector(`select[data-filter=${k}]`); s.value = v;"
-        " s.dispatchEvent(new Event('change', {bubbles: true})); }"
-    )
-    browser.run(choose)
+    form = "form[data-table]"
+    said = f"document.querySelector('{form} output').textContent"
+    assert browser.run(said) == "20 of 20 rows"
+    choose(browser, form, model="yolov5n", species="ISO-MIN")
     assert set(column(browser, 1)) == {"YOLOv5n (anchor-free head)"}
     assert set(column(browser, 0)) == {"Isotomiella minor"}
-    assert browser.run("document.querySelector('.filters output').textContent") == "2 of 20 rows"
+    assert browser.run(said) == "2 of 20 rows"
+    choose(browser, form, seed="2")
+    assert column(browser, 2) == ["2"]
+    browser.run(f"document.querySelector('{form} button[type=reset]').click()")
+    assert browser.run(said) == "20 of 20 rows"
+    choose(browser, form, status="needs_more")
+    assert set(column(browser, 0)) == {"Parisotoma notabilis"}
+
+
+def test_filters_by_keyboard(browser: chromium.Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.querySelector('form[data-table] select').focus()")
+    browser.press("y", 89, "y")  # the first choice that begins so
+    assert browser.run("document.querySelector('form[data-table] select').value") == "yolov5n"
+    assert set(column(browser, 1)) == {"YOLOv5n (anchor-free head)"}
+
+
+CHOSEN = (
+    "[...document.querySelectorAll('.tabs')].map(t => t.querySelector('[aria-selected=true]').textContent)"
+)
+PANELS = (
+    "[...document.querySelectorAll('[role=tabpanel]')].filter(p => p.offsetParent).map(p => p.dataset.tab)"
+)
+
+
+def test_tabs_by_mouse_and_keyboard(browser: chromium.Browser, page: Path) -> None:
+    browser.open(page)
+    assert browser.run(CHOSEN) == ["The best detector", "Faster R-CNN Lite0"]
+    browser.run("document.querySelectorAll('[role=tab]')[1].click()")
+    assert browser.run(PANELS) == ["All detectors", "Faster R-CNN Lite0"]
+    browser.run("document.querySelectorAll('[role=tab]')[2].focus()")
+    browser.press(*RIGHT)
+    assert browser.run("document.activeElement.textContent") == "YOLOv5n (anchor-free head)"
+    assert browser.run(PANELS) == ["All detectors", "YOLOv5n (anchor-free head)"]
+    browser.press(*RIGHT)
+    assert browser.run(CHOSEN)[1] == "Faster R-CNN Lite0"
+    browser.press(*END)
+    assert browser.run(CHOSEN)[1] == "YOLOv5n (anchor-free head)"
+    browser.press(*HOME)
+    browser.press(*LEFT)
+    assert browser.run(CHOSEN)[1] == "YOLOv5n (anchor-free head)"
+    # One stop of the Tab key for all tabs of a list.
+    assert browser.run("document.querySelectorAll('[role=tab][tabindex=\"0\"]').length") == 2
+
+
+PICTURES = "[...document.querySelectorAll('.crops > li')].filter(li => li.offsetParent && !li.hidden).length"
+TITLE = "document.getElementById('viewer-title').textContent.trim()"
+PLACE = "document.querySelector('#viewer output').textContent"
+OPEN = "document.getElementById('viewer').open"
+
+
+def test_gallery_by_keyboard(browser: chromium.Browser, page: Path) -> None:
+    browser.open(page)
+    assert browser.run(PICTURES) == 18
+    choose(browser, ".gallery", kind="missed")
+    assert browser.run(PICTURES) == 3
+    assert (
+        browser.run("[...document.querySelectorAll('.kind-group h4')].filter(h => h.offsetParent).length")
+        == 1
+    )
+    browser.run("document.querySelector('.crops li:not([hidden]) button').focus()")
+    browser.press(*ENTER)
+    assert browser.run(OPEN)
+    assert browser.run(PLACE) == "1 of 3"
+    first = browser.run(TITLE)
+    assert first.startswith("Isotomiella minor missed")
+    browser.press(*RIGHT)
+    assert browser.run(PLACE) == "2 of 3"
+    assert browser.run(TITLE) != first
+    browser.press(*END)
+    browser.press(*RIGHT)
+    assert browser.run(PLACE) == "3 of 3"
+    browser.press(*HOME)
+    assert browser.run(TITLE) == first
+    browser.press(*RIGHT)
+    browser.press(*ESCAPE)
+    browser.settle()
+    assert not browser.run(OPEN)
+    shown = "document.activeElement.closest('li').querySelector('figcaption').textContent"
+    assert "slide-02" in browser.run(shown), "the reader is back where he looked last"
+    assert browser.complaints() == []
+
+
+def test_gallery_by_mouse(browser: chromium.Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.querySelectorAll('.crops button')[1].click()")
+    assert browser.run(PLACE) == "2 of 18"
+    picture = "document.querySelector('#viewer > img')"
+    browser.settle(f"{picture}.decode()")
+    assert browser.run(f"{picture}.naturalWidth") == 96
+    for _ in range(2):
+        browser.run("document.querySelector('[data-go=\"-1\"]').click()")
+    assert browser.run(PLACE) == "1 of 18"
+    assert browser.run("document.querySelector('[data-go=\"-1\"]').getAttribute('aria-disabled')") == "true"
+    browser.run("document.querySelector('[data-close]').click()")
+    assert not browser.run(OPEN)
+
+
+def axe(browser: chromium.Browser, within: str = "body") -> list[str]:
+    """What axe-core finds against WCAG 2.1, levels A and AA: rule, and the elements at fault.
+
+    What is within a figure is left out: each is one picture with a name, and has thousands of elements.
+    """
+    core = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+    browser.run((Path(core.__file__).parent / "axe.min.js").read_text(encoding="utf-8") + "; 0")
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+    answer = browser.call(
+        "Runtime.evaluate",
+        expression=f"axe.run({{include: ['{within}'], exclude: ['svg > *']}}, {{runOnly: {tags}, "
+        "resultTypes: ['violations']}).then(r => r.violations.map("
+        "v => v.id + ': ' + v.nodes.slice(0, 5).map(n => n.html.slice(0, 200)).join(' | ')))",
+        awaitPromise=True,
+        returnByValue=True,
+    )
+    assert "exceptionDetails" not in answer, answer
+    return answer["result"]["value"]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
+def test_nothing_stands_in_the_way_of_readers_with_other_abilities(
+    browser: chromium.Browser, partial_page: Path, width: int, dark: bool
+) -> None:
+    browser.open(partial_page, width=width, dark=dark)
+    browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert axe(browser) == []
+    browser.run("document.querySelector('.crops button').click()")
+    assert axe(browser, "#viewer") == []
+
+
+def test_hostile_names_do_nothing(browser: chromium.Browser, tmp_path: Path) -> None:
+    path = tmp_path / "evil.html"
+    path.write_text(render_report(hostile_results()), encoding="utf-8")
+    for width in (1280, 375):
+        browser.open(path, width=width)
+        assert browser.complaints() == []
+        assert browser.requests() == [path.resolve().as_uri()]
+        assert browser.run("window.hacked") is None
+        assert browser.run("document.documentElement.scrollWidth") <= width
+    assert axe(browser) == []
+    # The filters know the names as they are.
+    choose(browser, "form[data-table]", species="=1+1")
+    assert set(column(browser, 0)) == {HOSTILE_NAMES[0]}
 
 
 def test_prints(browser: chromium.Browser, page: Path) -> None:
     browser.open(page)
     assert browser.pdf().startswith(b"%PDF")
     assert browser.run("[...document.querySelectorAll('details')].every(d => d.open)")
+    assert browser.run("[...document.images].every(i => i.loading !== 'lazy')")

@@ -335,7 +335,7 @@ class TestPage:
 
     def test_answers_in_the_order_of_the_questions(self, page: Page) -> None:
         ids = [e["id"] for e in page.all("section") if "id" in e]
-        assert ids == ["which", "species", "sure", "wrong", "data", "made", "limits"]
+        assert ids == ["which", "species", "sure", "fails", "data", "made", "limits"]
         linked = [e["href"] for e in page.all("a") if "class" not in e]
         assert linked == [f"#{name}" for name in ids]
 

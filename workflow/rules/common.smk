@@ -19,6 +19,7 @@ SCRIPTS = Path(
 sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
 from podura.configuration.painted import painting_memory_mb
+from podura.configuration.partial import finished_part
 from podura.configuration.run import SCHEMAS
 from podura.configuration.structure import load_schema
 from podura.configuration.surveys import part_of
@@ -64,6 +65,17 @@ try:
     check_unchanged(RESULTS)
 except UserError as error:
     raise WorkflowError(f"The study cannot run as it is configured:\n{error}") from None
+
+# With partial: true the study is what has ended of it, so that every rule does its work on that alone.
+MISSING = ()
+if STUDY.merged["partial"]:
+    STUDY, MISSING = finished_part(STUDY, RESULTS, Path("logs", STUDY.name))
+    if not STUDY.models:
+        raise WorkflowError(
+            f"partial: true asks for a report of what has ended, but no detector of the study {STUDY.name} has "
+            "detected in every part with any seed. The target dataset shows the data; without partial the "
+            "detectors are trained."
+        )
 
 # What is trained, and what fuses the detections of these.
 MODELS = {model.name: model for model in STUDY.models}
@@ -190,6 +202,20 @@ def closing_words():
 def growing(amount):
     """A resource of which a job asks for as much again with every attempt (retries of a cluster's profile)."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def words_on_failure():
+    """Say how to look at what has ended, where anything has."""
+    ended = finished_part(STUDY, RESULTS, Path("logs", STUDY.name))[0].models
+    if not ended or STUDY.merged["partial"]:
+        return ""
+    return "\n".join(
+        [
+            "",
+            f"Of {len(STUDY.models)} detectors {len(ended)} have results. A report of what there is, and of what is missing:",
+            "the same command with --config partial=true. With --keep-going a run ends all that it can.",
+        ]
+    )
 
 
 def gpus():

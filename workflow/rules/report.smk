@@ -1,6 +1,6 @@
 # Figures and the page, from finished tables.
 #   inputs:  benchmark/*.csv (people.csv where the study names experts), scores/, models/*/history.csv, dataset/*.csv.
-#   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html.
+#   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html, benchmark/report.zip.
 
 FIGURES = {
     "map_by_model": "mAP of each model, with its seeds and interval",
@@ -81,13 +81,16 @@ rule report:
         split=rules.split.output.split,
         counts=rules.split.output.counts,
         leakage=rules.leakage.output.table,
+        gallery=rules.gallery.output,
+        runs=all_runs("<results>/detections/{model}/{run}/run.json"),
     output:
-        report(
+        page=report(
             "<results>/benchmark/report.html",
             category="Benchmark",
             caption="../report/page.rst",
             labels={"page": "the whole report"},
         ),
+        archive="<results>/benchmark/report.zip",
     log:
         "<logs>/report.log",
     benchmark:
@@ -105,6 +108,7 @@ rule report:
         page=page_templates(),
         results=RESULTS,
         species=species_facts(),
+        missing=as_json(MISSING),
         ensembles=as_json(
             {
                 name: {"members": one.members, "seeds": one.seeds}
@@ -113,4 +117,5 @@ rule report:
         ),
     shell:
         "python {params.script} --results {params.results:q} --species {params.species:q} "
-        "--trainings {input.facts:q} --ensembles {params.ensembles:q} --output {output:q} --log {log:q}"
+        "--ensembles {params.ensembles:q} --gallery {input.gallery:q} --missing {params.missing:q} "
+        "--output {output.page:q} --archive {output.archive:q} --log {log:q}"

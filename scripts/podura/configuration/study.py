@@ -353,7 +353,7 @@ class Study:
         by_name: dict[str, ModelSpecification | EnsembleSpecification] = {}
         by_name |= {model.name: model for model in self.models}
         by_name |= {ensemble.name: ensemble for ensemble in self.ensembles}
-        return tuple(by_name[name] for name in self.merged["models"]["include"])
+        return tuple(by_name[name] for name in self.merged["models"]["include"] if name in by_name)
 
     def seeds_of(self, name: str) -> tuple[int, ...]:
         """The seeds of the runs of a model, an ensemble or a control; ALL_SEEDS where one run fuses all."""

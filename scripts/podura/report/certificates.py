@@ -38,6 +38,12 @@ def status_meanings(results: Results) -> list[tuple[str, str]]:
     return [(_STATUS_LABELS[status], meanings[status]) for status in present]
 
 
+def status_options(results: Results) -> list[tuple[str, str]]:
+    """Each threshold status that occurs, and what it is called."""
+    present = set(of_detectors(results)["threshold_status"].dropna())
+    return [(status, label) for status, label in _STATUS_LABELS.items() if status in present]
+
+
 def of_detectors(results: Results) -> pd.DataFrame:
     """The rows of the table of species that are no control's."""
     detectors = results.models_table.loc[results.models_table["role"] == "detector", "model"]
@@ -54,19 +60,18 @@ def cell(value: Any, wording: Any, note: str = MISSING) -> dict[str, str]:
     }
 
 
-def threshold_cell(row: dict[str, Any]) -> dict[str, str]:
-    """The certified threshold, or its absence, with the status and what a certificate still needs."""
-    made = cell(row["threshold"], lambda value: fraction(value, 3))
+def status_cell(row: dict[str, Any]) -> dict[str, str]:
+    """The status of a threshold in words, and what a certificate still needs."""
     status = row["threshold_status"]
-    if not pd.isna(status):
-        made["note"] = _STATUS_LABELS.get(str(status), str(status)) + _needs(row)
-    return made
+    if pd.isna(status):
+        return {"text": MISSING, "note": "", "value": ""}
+    return {"text": _STATUS_LABELS.get(str(status), str(status)), "note": _needs(row), "value": ""}
 
 
 def _needs(row: dict[str, Any]) -> str:
     if row["threshold_status"] != "needs_more" or not is_number(row["needs_about"]):
         return ""
-    words = f": about {plural(int(row['needs_about']), 'detection')}"
+    words = f"about {plural(int(row['needs_about']), 'detection')}"
     slides = row["needs_slides"]
     return words + (f" on {plural(int(slides), 'slide')}" if is_number(slides) else "")
 
@@ -89,15 +94,13 @@ def calibration_cell(row: dict[str, Any]) -> dict[str, str]:
 
 
 def empirical_cell(row: dict[str, Any]) -> dict[str, str]:
-    """The plain empirical threshold."""
-    return cell(row["threshold_empirical"], lambda value: fraction(value, 3))
-
-
-def empirical_precision_cell(row: dict[str, Any]) -> dict[str, str]:
-    """What precision the empirical threshold keeps on test, and at what recall."""
-    recall = row["test_recall_empirical"]
-    note = f"recall {fraction(recall)}" if is_number(recall) else MISSING
-    return cell(row["test_precision_empirical"], fraction, note)
+    """The plain empirical threshold, and what precision and recall it keeps on test."""
+    kept = [
+        f"{name} {fraction(row[f'test_{name}_empirical'])}"
+        for name in ("precision", "recall")
+        if is_number(row[f"test_{name}_empirical"])
+    ]
+    return cell(row["threshold_empirical"], lambda value: fraction(value, 3), ", ".join(kept) or MISSING)
 
 
 def target_reached(row: dict[str, Any], target: float) -> str:

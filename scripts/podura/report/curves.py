@@ -26,6 +26,9 @@ from podura.report.parts import (
 from podura.report.results import full_names, short_names, species_codes
 from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
 
+# More crosses in a panel would hide one another.
+_MOST_CROSSED = 2
+
 
 @styled
 def precision_recall_figure(
@@ -33,13 +36,19 @@ def precision_recall_figure(
     models_table: pd.DataFrame,
     species_list: Sequence[Mapping[str, Any]],
     target_precision: float,
+    only: str | None = None,
 ) -> Figure:
     """Precision against recall on test: a panel a species, a colour a model, a line a seed.
 
     A marker stands at each detector's certified threshold (its test recall and precision there), a
     hollow one at its empirical threshold. Beyond
-    ``style.DISTINCT`` detectors, those of lower rank are thin lines without markers.
+    ``style.DISTINCT`` detectors, those of lower rank are thin lines without markers. The certified
+    markers of at most two detectors have the intervals of both as a cross. ``only`` one detector is drawn
+    where it is named.
     """
+    if only is not None:
+        scores = [score for score in scores if score["model"] == only]
+        models_table = models_table[models_table["model"] == only]
     table = pd.DataFrame([{k: s[k] for k in ("model", "seed", "species")} for s in scores])
     codes = species_codes(species_list, table) if scores else []
     styles = model_styles(models_table)
@@ -77,6 +86,7 @@ def _precision_recall_panel(
     if not any(len(s["curve"]["recall"]) for s in of_species):
         axis.text(0.5, 0.5, "no test specimens", ha="center", color=MUTED)
         return
+    crossed = sum(not style.control for style in styles.values()) <= _MOST_CROSSED
     for model, style in styles.items():
         runs = [s for s in of_species if s["model"] == model]
         recall, precision = _joined_curves([s["curve"] for s in runs])
@@ -88,6 +98,8 @@ def _precision_recall_panel(
         for kind, face, edge in (("", style.color, PAPER), ("_empirical", "none", style.color)):
             points = [(s[f"test_recall{kind}"], s[f"test_precision{kind}"]) for s in runs]
             points = [point for point in points if all(is_number(value) for value in point)]
+            if points and not kind and crossed:
+                _crosses(axis, runs, style.color, order + 1)
             if points:
                 axis.scatter(
                     [recall for recall, _ in points],
@@ -99,6 +111,15 @@ def _precision_recall_panel(
                     linewidths=0.7,
                     zorder=order + 2,
                 )
+
+
+def _crosses(axis: Axes, runs: Sequence[Mapping[str, Any]], color: str, order: int) -> None:
+    """The intervals over slides of recall and precision at the certified threshold of each run."""
+    for s in runs:
+        ends = [s[f"test_{name}_{end}"] for name in ("recall", "precision") for end in ("low", "high")]
+        if all(is_number(value) for value in (*ends, s["test_recall"], s["test_precision"])):
+            axis.hlines(s["test_precision"], ends[0], ends[1], color=color, lw=0.9, alpha=0.7, zorder=order)
+            axis.vlines(s["test_recall"], ends[2], ends[3], color=color, lw=0.9, alpha=0.7, zorder=order)
 
 
 def _joined_curves(

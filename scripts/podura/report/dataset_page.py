@@ -21,7 +21,7 @@ from podura.report.wording import plural
 
 #: Folders beside the page: the sheets, and the pictures that they show.
 SHEETS, OVERLAYS = "sheets", "overlays"
-_STYLES = ("page.css", "dataset.css")
+_STYLES = ("page.css", "viewer.css", "dataset.css")
 # From a disk the page and its pictures are files, on a server they have the same origin.
 _IMAGES = "'self' file:"
 _STRIP = 12

@@ -48,3 +48,8 @@ def render(
         image_source=Markup(images),
         style=Markup(style),
     )
+
+
+def picture_source(jpeg: bytes) -> str:
+    """A JPEG as the address of a picture that stands in the page itself."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

@@ -33,13 +33,17 @@ def read_results(
     ]
     split = tables.SPLIT.read_csv(folder / "dataset/split.csv")
     folds = sorted(set(split["fold"]))
-    histories = {}
+    histories, trainings, detections = {}, {}, {}
     for model, seed in species_table[["model", "seed"]].drop_duplicates().itertuples(index=False):
         for fold in folds:
             run = tables.run_folder(int(seed), int(fold))
             # Controls are not trained.
             if (history := folder / f"models/{model}/{run}/history.csv").is_file():
                 histories[(model, run)] = tables.HISTORY.read_csv(history)
+            if (facts := folder / f"models/{model}/{run}/model.json").is_file():
+                trainings[(model, run)] = tables.read_json(facts)
+            if (facts := folder / f"detections/{model}/{run}/run.json").is_file():
+                detections[(model, run)] = tables.read_json(facts)
     counts = tables.SPLIT_REPORT.read_csv(folder / "dataset/counts.csv")
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     # A file of an earlier run may lie there, so the configuration tells.
@@ -49,6 +53,8 @@ def read_results(
         models_table=tables.BENCHMARK_MODELS.read_csv(folder / "benchmark/models.csv"),
         scores=scores,
         histories=histories,
+        trainings=trainings,
+        detections=detections,
         problems=tables.PROBLEMS.read_csv(folder / "dataset/problems.csv"),
         split=split,
         counts=counts.rename(columns={"n_truth": "n_specimens"}),

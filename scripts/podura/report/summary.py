@@ -11,10 +11,9 @@ from podura.report.certificates import (
     calibration_cell,
     cell,
     empirical_cell,
-    empirical_precision_cell,
     of_detectors,
+    status_cell,
     target_reached,
-    threshold_cell,
 )
 from podura.report.parts import is_number
 from podura.report.results import (
@@ -104,13 +103,14 @@ def species_rows(results: Results) -> list[dict[str, Any]]:
             "truth": cell(row["n_truth"], count, _slides(row)),
             "ap50": _with_interval(row, "ap50"),
             "ap50_95": cell(row["ap50_95"], fraction),
-            "threshold": threshold_cell(row),
+            "status": _text(row["threshold_status"], ""),
+            "threshold": cell(row["threshold"], lambda value: fraction(value, 3)),
+            "certificate": status_cell(row),
             "calibration": calibration_cell(row),
             "precision": _with_interval(row, "test_precision"),
             "recall": _with_interval(row, "test_recall"),
             "target": target_reached(row, results.target_precision),
             "empirical": empirical_cell(row),
-            "empirical_precision": empirical_precision_cell(row),
         }
         for row in records
     ]

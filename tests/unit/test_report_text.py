@@ -1,0 +1,205 @@
+"""What the page says in sentences: methods, chance, what is missing; and the files that it becomes."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import pytest
+from markupsafe import Markup
+
+from podura import tables
+from podura.report import archive
+from podura.report.examples import MOST_BYTES, galleries, shown_in_page, within_budget
+from podura.report.figures import draw_figures
+from podura.report.gaps import gaps
+from podura.report.made import randomness, species_spread_rows, spread_rows, training_rows
+from podura.report.methods import methods_paragraphs, methods_text
+from podura.report.page import render_report
+from podura.report.results import Results
+from report_data import make_results
+from report_diagnosis import make_crops
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return make_results()
+
+
+@pytest.fixture(scope="module")
+def figures(results: Results) -> dict[str, Markup]:
+    """Empty figures: these tests read words."""
+    return {name: Markup("<svg></svg>") for name in [*draw_figures(results), "precision_recall_best"]}
+
+
+class TestMethods:
+    def test_the_numbers_are_those_of_the_study(self, results: Results) -> None:
+        text = methods_text(results)
+        split = results.split
+        assert f"{split['image'].nunique()} images of {split['slide'].nunique()} slides" in text
+        assert f"{int(results.counts['n_specimens'].sum())} annotated specimens of 5 species" in text
+        assert "training (16 slides, 32 images, 310 specimens)" in text
+        assert "2 detectors were trained: Faster R-CNN Lite0 (640 px, 30 epochs, batch size 8" in text
+        assert "Each was trained 2 times, with the seeds 1 and 2" in text
+        assert "1,000 resamples" in text
+        assert "at most 300 an image" in text
+        assert "PyTorch 2.9.0" in text
+        assert "AMD EPYC" in text
+        for missing in ("None", "nan", "{", "–"):
+            assert missing not in text
+
+    def test_species_are_in_italics(self, results: Results) -> None:
+        italics = [text for paragraph in methods_paragraphs(results) for text, italic in paragraph if italic]
+        assert italics == [one["name"] for one in results.species_list]
+
+    def test_another_study_has_another_text(self, results: Results) -> None:
+        assert methods_text(results) == methods_text(make_results())
+        one = methods_text(make_results(n_detectors=1, n_seeds=1))
+        assert "1 detector was trained" in one
+        assert "once, with the seed 1" in one
+        assert "averaged over species." in one
+        many = methods_text(make_results(n_detectors=12, n_species=20, n_epochs=2))
+        assert "12 detectors were trained." in many
+        assert "of 20 species." in many
+
+    def test_without_trainings_nothing_is_made_up(self, results: Results) -> None:
+        text = methods_text(dataclasses.replace(results, trainings={}))
+        assert "px" not in text
+        assert "PyTorch" not in text
+        assert "seeds 1 and 2" in text  # the configuration tells them
+
+
+class TestRandomness:
+    def test_answers_seeds_determinism_folds_ensembles_and_spread(self, results: Results) -> None:
+        answers = dict(randomness(results))
+        text = " ".join(answers.values())
+        assert "seeds 1 and 2" in text
+        assert "byte for byte" in answers["Would it come out the same again?"]
+        assert "one split" in answers["Does it hang on one split?"]
+        assert "No detector here fuses" in answers["Are runs averaged?"]
+        sd = results.models_table.loc[results.models_table["role"] == "detector", "map50_95_seed_sd"].median()
+        assert f"{sd:.3f}" in answers["What spread remains?"]
+
+    def test_operations_without_a_deterministic_form_are_named(self, results: Results) -> None:
+        key, facts = next(iter(results.trainings.items()))
+        loose = {**facts, "nondeterministic_operations": ["roi_align_backward"]}
+        text = dict(randomness(dataclasses.replace(results, trainings={**results.trainings, key: loose})))
+        assert "roi_align_backward" in text["Would it come out the same again?"]
+        assert "byte for byte" not in text["Would it come out the same again?"]
+
+    def test_one_seed_has_no_spread(self) -> None:
+        single = make_results(n_seeds=1)
+        assert "not known" in dict(randomness(single))["What spread remains?"]
+        assert {row["sd"] for row in spread_rows(single)} == {"–"}
+        assert {row["seeds"] for row in species_spread_rows(single)} == {"–"}
+
+    def test_every_training_has_its_digest(self, results: Results) -> None:
+        rows = training_rows(results)
+        assert len(rows) == 4
+        assert [row["weights"] for row in rows] == [
+            results.trainings[model, f"seed-{seed}"]["weights_sha256"]
+            for model in ("fasterrcnn_lite0", "yolov5n")
+            for seed in (1, 2)
+        ]
+
+
+class TestGaps:
+    def test_a_whole_study_has_none(self) -> None:
+        whole = make_results(without_truth=(), leakage=tables.LEAKAGE.frame([]))
+        assert gaps(whole) == []
+
+    def test_species_seeds_scores_and_images(self, results: Results) -> None:
+        assert any("Parisotoma notabilis" in sentence for sentence in gaps(results))
+        single = gaps(make_results(n_seeds=1))
+        assert any("one seed only" in sentence for sentence in single)
+        models = results.models_table.copy()
+        models.loc[models["model"] == "yolov5n", ["map50_95", "rank"]] = None
+        models.loc[models["model"] == "fasterrcnn_lite0", "n_seeds"] = 1
+        detections = {
+            ("yolov5n", "seed-1"): {"test": {"failed": {"a.png": "is cut off"}, "capped": ["b.png"]}}
+        }
+        said = " ".join(gaps(dataclasses.replace(results, models_table=models, detections=detections)))
+        assert "Without a score: YOLOv5n (anchor-free head)." in said
+        assert "With 1 seed of 2: Faster R-CNN Lite0." in said
+        assert "could not be read, and so show no detection: a.png." in said
+        assert "cap of 300" in said
+
+    def test_missing_runs_stand_first_and_are_told(
+        self, results: Results, figures: dict[str, Markup]
+    ) -> None:
+        missing = [f"Detector {k}, seed 1: its training has not ended." for k in range(20)]
+        page = render_report(dataclasses.replace(results, missing=missing), figures)
+        assert "20 runs are missing" in page
+        assert page.index("This report is not whole") < page.index('id="which"')
+        assert all(sentence in page for sentence in missing)
+        assert "This report is not whole" not in render_report(results, figures)
+
+
+class TestGalleries:
+    def test_tells_what_happened_and_how_many_there_are(self, results: Results) -> None:
+        first = galleries(results)[0]
+        assert first["label"] == "Faster R-CNN Lite0"
+        kinds = {kind["kind"]: kind for kind in first["kinds"]}
+        errors = results.diagnosis["errors"]
+        of_first = errors[(errors["model"] == "fasterrcnn_lite0") & (errors["level"] == "threshold")]
+        total = of_first.loc[of_first["kind"] == "missed", "n"].sum()
+        assert kinds["missed"]["shown"] == f"3 of {total}"
+        said = kinds["wrong_species"]["items"][0]
+        assert said["alt"] == "Isotomiella minor (0.99), in truth Ceratophysella denticulata"
+        assert [text for text, italic in said["words"] if italic] == [
+            "Isotomiella minor",
+            "Ceratophysella denticulata",
+        ]
+        assert "nothing is annotated" in kinds["background"]["items"][0]["alt"]
+        assert said["source"].startswith("data:image/jpeg;base64,")
+
+    def test_a_page_holds_few_and_the_archive_all(self, results: Results) -> None:
+        table, files = make_crops(results, n_of_kind=20)
+        shown = shown_in_page(table, results.models_table)
+        assert len(shown) == 2 * 6 * 8
+        assert shown["rank"].head(6).tolist() == [1] * 6
+        few = dict(list(files.items())[:5])
+        some = dataclasses.replace(results, crops_table=table, crops=few)
+        assert sum(len(k["items"]) for g in galleries(some) for k in g["kinds"]) == 5
+        everything = galleries(some, "gallery")
+        assert sum(len(k["items"]) for g in everything for k in g["kinds"]) == len(files)
+        assert everything[0]["kinds"][0]["items"][0]["source"].startswith("gallery/fasterrcnn")
+
+    def test_the_budget_of_bytes_is_kept(self, results: Results, tmp_path: Path) -> None:
+        table, files = make_crops(results)
+        for name in files:
+            (tmp_path / name).write_bytes(b"x" * (MOST_BYTES // 10))
+        found = within_budget(table, results.models_table, tmp_path)
+        assert len(found) == 10
+        assert sum(map(len, found.values())) <= MOST_BYTES
+
+    def test_a_page_that_is_too_large_leaves_out_pictures(
+        self, results: Results, figures: dict[str, Markup]
+    ) -> None:
+        whole, n = archive.fitted_page(results, figures)
+        assert n == 36
+        smaller, n = archive.fitted_page(results, figures, most=len(whole.encode()) - 1)
+        assert n == 18
+        assert len(smaller) < len(whole)
+        _, none = archive.fitted_page(results, figures, most=1000)
+        assert none == 0
+
+    def test_the_archive_is_the_same_each_time_and_its_pictures_are_there(
+        self, results: Results, figures: dict[str, Markup], tmp_path: Path
+    ) -> None:
+        (tmp_path / "gallery").mkdir()
+        for name, picture in results.crops.items():
+            (tmp_path / "gallery" / name).write_bytes(picture)
+        (tmp_path / "species.csv").write_text("a,b\n", encoding="utf-8")
+        page = render_report(results, figures, crops_folder="gallery")
+        for name in ("one.zip", "two.zip"):
+            archive.write_archive(tmp_path / name, page, tmp_path / "gallery", tmp_path)
+        assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+        with zipfile.ZipFile(tmp_path / "one.zip") as opened:
+            names = opened.namelist()
+            assert opened.testzip() is None
+        assert "report/tables/species.csv" in names
+        sources = [i["source"] for g in galleries(results, "gallery") for k in g["kinds"] for i in k["items"]]
+        assert {f"report/{source}" for source in sources} <= set(names)
+        assert "benchmark/report.zip" not in page
