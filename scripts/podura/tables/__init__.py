@@ -33,6 +33,7 @@ from podura.tables.counts import (
     SURVEY_SAMPLE_CHECKS,
     abundance_table,
 )
+from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.diagnosis import (
     BENCHMARK_BY_EDGE,
     BENCHMARK_BY_SIZE,
@@ -94,6 +95,7 @@ __all__ = [
     "BENCHMARK_BY_SIZE",
     "BENCHMARK_COMPARISONS",
     "BENCHMARK_CONFUSION",
+    "BENCHMARK_COSTS",
     "BENCHMARK_ERRORS",
     "BENCHMARK_FOLDS",
     "BENCHMARK_MODELS",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
 from podura.tables.counts import PUBLIC_COUNT_TABLES
+from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.people import BENCHMARK_PEOPLE
@@ -283,6 +284,7 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_MODELS,
     BENCHMARK_COMPARISONS,
     BENCHMARK_RANKS,
+    BENCHMARK_COSTS,
     *DIAGNOSES.values(),
     BENCHMARK_SUSPECTS,
     BENCHMARK_PEOPLE,
