@@ -7,7 +7,6 @@ import json
 import logging
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from podura import jobs
@@ -28,11 +27,11 @@ def slides_figure(results: Path, iou_percent: int) -> Figure:
     shown = []
     for overlay in read_overlays(results, iou_percent, OVERLAYS):
         try:
-            pixels, scale = read_reduced(str(overlay.path), max_side=LONGEST)
+            pixels, size = read_reduced(overlay.path, max_side=LONGEST)
         except UserError as error:
             log.warning("%s is not shown: %s", overlay.image, error)
             continue
-        shown.append((overlay, np.asarray(pixels), scale))
+        shown.append((overlay, pixels, size))
     return overlays_figure(shown)
 
 

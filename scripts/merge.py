@@ -74,9 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
             {slide for part in parts for slide in PART_IMAGES.read_csv(part / "images.csv")["slide"]}
         ),
         ranks=BENCHMARK_RANKS.read_csv(arguments.ranks),
-        models=[
-            ModelFacts(**model, **cost(costs, model["model"])) for model in models
-        ],
+        models=[ModelFacts(**model, **cost(costs, model["model"])) for model in models],
         settings=ScoreSettings(**json.loads(arguments.settings)),
     )
     CURVES.write_parquet(curves(scores), arguments.curves)

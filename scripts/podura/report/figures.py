@@ -16,6 +16,7 @@ from podura.report.species_figures import recall_figure, species_figure
 from podura.report.speed import speed_figure
 from podura.report.style import MUTED, PAPER, model_styles, styled
 
+
 def draw_figures(results: Results) -> dict[str, Figure]:
     """Every figure of the report by the name of its file; that of people only where there are some."""
     figures = {

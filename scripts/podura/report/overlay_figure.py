@@ -77,8 +77,8 @@ def read_overlays(results: Path, iou_percent: int, count: int) -> list[Overlay]:
 
 
 @styled
-def overlays_figure(shown: Sequence[tuple[Overlay, NDArray[np.uint8], float]]) -> Figure:
-    """Slides with boxes: each with its pixels (height, width, 3) and how much smaller they are than the file's.
+def overlays_figure(shown: Sequence[tuple[Overlay, NDArray[np.uint8], tuple[int, int]]]) -> Figure:
+    """Slides with boxes: each with its pixels (height, width, 3), reduced or not, and its own width and height.
 
     Right detections have a whole blue line, wrong ones a dotted orange one, missed specimens a dashed green
     one; each carries its species, detections their score, as far as there is room.
@@ -89,22 +89,21 @@ def overlays_figure(shown: Sequence[tuple[Overlay, NDArray[np.uint8], float]]) -
         return figure
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
-    tallest = max(pixels.shape[0] / pixels.shape[1] for _, pixels, _ in shown)
+    tallest = max(height / width for _, _, (width, height) in shown)
     width = WIDTH / columns
     figure = Figure(figsize=(WIDTH, rows * (min(1.5, tallest) * width + 0.5) + 0.4), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, (overlay, pixels, scale) in zip(axes.flat, shown, strict=False):
-        _overlay_panel(axis, overlay, pixels, scale)
+    for axis, (overlay, pixels, size) in zip(axes.flat, shown, strict=False):
+        _overlay_panel(axis, overlay, pixels, size)
     handles = [Line2D([], [], **look) for look in _LOOKS.values()]
     figure.legend(handles, ["right", "wrong", "missed"], loc="outside upper left", ncols=3)
     return figure
 
 
-def _overlay_panel(axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], scale: float) -> None:
-    height, width = pixels.shape[:2]
-    # In the middle of each pixel lies its coordinate plus a half.
+def _overlay_panel(axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], size: tuple[int, int]) -> None:
+    width, height = size
     axis.imshow(pixels, extent=(0, width, height, 0), interpolation="none")
     axis.set(xlim=(0, width), ylim=(height, 0))
     axis.set_title(shortened(overlay.image, 46), loc="left", fontsize=8, pad=13)
@@ -114,7 +113,7 @@ def _overlay_panel(axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], scal
     )  # fmt: skip
     labelled = len(overlay.rows) <= _MOST_LABELS
     for row in overlay.rows.to_dict("records"):
-        x_min, y_min, x_max, y_max = (float(row[name]) * scale for name in tables.BOX_COLUMNS)
+        x_min, y_min, x_max, y_max = (float(row[name]) for name in tables.BOX_COLUMNS)
         casing = {**_LOOKS[row["state"]], "color": PAPER, "linestyle": "-"}
         for look in ({**casing, "linewidth": casing["linewidth"] + 1.2}, _LOOKS[row["state"]]):
             axis.add_patch(Rectangle((x_min, y_min), x_max - x_min, y_max - y_min, fill=False, **look))

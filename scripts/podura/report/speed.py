@@ -67,7 +67,14 @@ def speed_figure(models_table: pd.DataFrame) -> Figure:
             textcoords="axes fraction",
             va="center",
             fontsize=8.5,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.5, "alpha": 0.7, "shrinkA": 1, "shrinkB": 4},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "lw": 0.5,
+                "alpha": 0.7,
+                "shrinkA": 1,
+                "shrinkB": 4,
+            },
             zorder=2,
         )
     if left:

@@ -11,7 +11,9 @@ BENCHMARK_COSTS = Table(
         Column("model", "string", "model, as in models.yaml"),
         Column("n_runs", "integer", "runs (seeds, with folds each of them) that the means are taken over"),
         Column("n_fused", "integer", "trained models in a run: 1, of an ensemble all that it fuses"),
-        Column("parameters", "integer", "trainable and fixed parameters, of an ensemble of all that it fuses"),
+        Column(
+            "parameters", "integer", "trainable and fixed parameters, of an ensemble of all that it fuses"
+        ),
         Column("model_mb", "number", "size of its weights as a file, of an ensemble of all of them", "MB"),
         Column("device", "string", "what it was trained on; several separated by ;"),
         Column("processor", "string", "processor of the machine that trained it; several separated by ;"),
@@ -30,7 +32,9 @@ BENCHMARK_COSTS = Table(
         Column("detection_images", "integer", "test images detected in, all runs together"),
         Column("detection_seconds", "number", "mean time to detect in one test image, with its reading", "s"),
         Column("detection_images_per_second", "number", "test images in a second", "1/s"),
-        Column("detection_megapixels_per_second", "number", "megapixels of these, as files hold them", "MP/s"),
+        Column(
+            "detection_megapixels_per_second", "number", "megapixels of these, as files hold them", "MP/s"
+        ),
         Column("detection_memory_mb", "number", "highest peak of a detection", "MB"),
         Column("detection_gpu_memory_mb", "number", "highest peak on the GPU; missing without one", "MB"),
         Column(
