@@ -48,6 +48,7 @@ HEADINGS = {
     "benchmark_errors": "`benchmark/errors.csv`",
     "benchmark_confusion": "`benchmark/confusion.csv`",
     "benchmark_reliability": "`benchmark/reliability.csv`",
+    "benchmark_examples": "`benchmark/examples.csv`",
     "benchmark_suspects": "`benchmark/suspects.csv`",
     "benchmark_people": "`benchmark/people.csv`",
     "survey_images_given": "The images of a survey",

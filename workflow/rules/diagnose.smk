@@ -1,7 +1,7 @@
 # What goes wrong, and where the truth itself may be wrong.
 #   inputs:  matches/, scores/ (for the thresholds), dataset/parts/…/test/truth.json.
 #   outputs: benchmark/diagnosis/<model>/*.csv; benchmark/by_size.csv, by_edge.csv, errors.csv,
-#            confusion.csv, reliability.csv, suspects.csv.
+#            confusion.csv, reliability.csv, examples.csv, suspects.csv.
 
 DIAGNOSED = {
     "by_size": "AP and recall of small and large specimens",
@@ -9,6 +9,7 @@ DIAGNOSED = {
     "errors": "what goes wrong",
     "confusion": "which species is taken for which",
     "reliability": "what a score is worth",
+    "examples": "errors that are worth a look",
 }
 
 

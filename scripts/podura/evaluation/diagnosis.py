@@ -9,6 +9,7 @@ import pandas as pd
 
 from podura.evaluation.confusion import confusion_rows
 from podura.evaluation.errors import error_rows, of_all_seeds
+from podura.evaluation.examples import example_rows
 from podura.evaluation.reliability import reliability_rows
 from podura.evaluation.runs import Run
 from podura.evaluation.subsets import by_edge, by_size
@@ -24,6 +25,7 @@ def diagnose(model: str, runs: Sequence[Run], *, confidence: float) -> dict[str,
         "errors": [*errors, *of_all_seeds(errors)],
         "confusion": [row for run in runs for row in confusion_rows(run)],
         "reliability": reliability_rows(runs, confidence),
+        "examples": example_rows(runs),
     }
     return {
         name: table.frame([{"model": model, **row} for row in rows[name]])

@@ -54,6 +54,9 @@ class Results:
     comparisons, ranks: ``tables.BENCHMARK_COMPARISONS`` and ``BENCHMARK_RANKS``; None where nothing was
     compared.
     people, people_curves: ``tables.BENCHMARK_PEOPLE`` and ``PEOPLE_CURVES``; None without experts.
+    trainings, detections: what model.json and run.json say of each (model, run), as far as they are there.
+    crops: the pictures of ``tables.CROPS`` by the names of their files, as many as a page may hold.
+    missing: what the study asks for and these results lack, each in a sentence; empty for a whole study.
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
     """
@@ -78,6 +81,11 @@ class Results:
     ranks: pd.DataFrame | None = None
     people: pd.DataFrame | None = None
     people_curves: pd.DataFrame | None = None
+    trainings: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    detections: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    crops: Mapping[str, bytes] = field(default_factory=dict)
+    crops_table: pd.DataFrame = field(default_factory=lambda: tables.CROPS.frame([]))
+    missing: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)
@@ -92,6 +100,7 @@ class Results:
             (tables.BENCHMARK_RANKS, self.ranks),
             (tables.BENCHMARK_PEOPLE, self.people),
             (tables.PEOPLE_CURVES, self.people_curves),
+            (tables.CROPS, self.crops_table),
         ):
             if frame is not None:
                 table.frame(frame)

@@ -162,6 +162,58 @@ BENCHMARK_SUSPECTS = Table(
     ),
 )
 
+BENCHMARK_EXAMPLES = Table(
+    "benchmark_examples",
+    "one row an error that is worth a look, of all runs of a model together, at the thresholds",
+    (
+        _RUN[0],
+        Column("kind", "string", "kind of error, as in errors.csv"),
+        Column(
+            "rank",
+            "integer",
+            "place among those of its model and kind that are listed: the surest errors, or the animals that "
+            "most runs miss, first",
+        ),
+        Column("image", "string", "image, as in images.tsv"),
+        Column("slide", "string", "slide"),
+        Column("fold", "integer", "fold in which the image is tested, 0 where there are no folds"),
+        Column("species", "string", "species of the detection, for missed that of the specimen"),
+        Column(
+            "score",
+            "number",
+            "score of the detection; for missed that of the surest detection of any species there, which "
+            "may be below its threshold; missing without any",
+        ),
+        Column("seed", "integer", "seed of the run that made this detection; 0 where all seeds are fused"),
+        Column("x_min", "number", "left edge of the box of the detection or of the missed specimen", "px"),
+        Column("y_min", "number", "upper edge of the box", "px"),
+        Column("x_max", "number", "right edge of the box", "px"),
+        Column("y_max", "number", "lower edge of the box", "px"),
+        Column("n_runs", "integer", "runs of the model that make this error"),
+        Column("of_runs", "integer", "runs of the model"),
+        Column("true_species", "string", "species of the specimen that is concerned; missing for background"),
+        Column("found_species", "string", "for missed: species of the surest detection there"),
+        Column("true_x_min", "number", "left edge of the box of the specimen", "px"),
+        Column("true_y_min", "number", "upper edge of that box", "px"),
+        Column("true_x_max", "number", "right edge of that box", "px"),
+        Column("true_y_max", "number", "lower edge of that box", "px"),
+    ),
+)
+
+TRUE_BOX_COLUMNS = ("true_x_min", "true_y_min", "true_x_max", "true_y_max")
+
+CROPS = Table(
+    "crops",
+    "one row an example of which a picture was made",
+    (
+        *BENCHMARK_EXAMPLES.columns,
+        Column("file", "string", "name of the picture beside this table; missing where it could not be made"),
+        Column("width", "integer", "width of the picture", "px"),
+        Column("height", "integer", "height of the picture", "px"),
+        Column("fault", "string", "why there is no picture", optional=True),
+    ),
+)
+
 #: The tables that are made for one model at a time, by the names of their files below benchmark/.
 DIAGNOSES: Mapping[str, Table] = {
     "by_size": BENCHMARK_BY_SIZE,
@@ -169,4 +221,5 @@ DIAGNOSES: Mapping[str, Table] = {
     "errors": BENCHMARK_ERRORS,
     "confusion": BENCHMARK_CONFUSION,
     "reliability": BENCHMARK_RELIABILITY,
+    "examples": BENCHMARK_EXAMPLES,
 }
