@@ -39,6 +39,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/people.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/surveys.smk"
 include: "workflow/rules/release.smk"
@@ -63,6 +64,7 @@ rule all:
         "<results>/benchmark/species.csv",
         "<results>/benchmark/models.csv",
         rules.figures.output,
+        rules.tables.output,
         rules.merge_diagnoses.output,
         rules.suspects.output,
     localrule: True

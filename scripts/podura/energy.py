@@ -1,7 +1,7 @@
 """Energy that a job took, where the machine has a meter for it: never an estimate.
 
-codecarbon reads the meters of processors (RAPL) and of graphics cards (NVML). Where there is none it would put
-typical powers in their place; such numbers are not taken.
+codecarbon reads the meters of processors (RAPL) and of graphics cards (NVML). Where there is none it would
+put typical powers in their place; such numbers are not taken.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class EnergyMeter:
     """The energy since it was entered, of all that the machine's meters can see.
 
     A processor's meter counts what other programs on it take as well; a graphics card is this job's own.
-    device: as PyTorch names it (``cpu``, ``cuda``, ``mps``); gpu: the identity of the card, where there is one.
-    ``sources`` names what is metered, ``reason`` why nothing is. A job must not fail for want of a number: whatever
-    goes wrong is a reason.
+    device: as PyTorch names it (``cpu``, ``cuda``, ``mps``); gpu: the identity of the card, where there is
+    one. ``sources`` names what is metered, ``reason`` why nothing is. A job must not fail for want of a
+    number: whatever goes wrong is a reason.
     """
 
     def __init__(self, device: str = "cpu", gpu: str | None = None) -> None:

@@ -21,9 +21,9 @@ Facts = Mapping[str, Any]
 class RunCost:
     """One run of a detector: with one seed, in one fold.
 
-    trainings: model.json of each model that it uses (one, or those that an ensemble fuses); weights_bytes: size
-    of each one's weights. detection: run.json of its test part; detections: those of what it fuses, or itself.
-    megapixels: of the test images, failed ones aside.
+    trainings: model.json of each model that it uses (one, or those that an ensemble fuses); weights_bytes:
+    size of each one's weights. detection: run.json of its test part; detections: those of what it fuses, or
+    itself. megapixels: of the test images, failed ones aside.
     """
 
     trainings: Sequence[Facts]
@@ -36,8 +36,9 @@ class RunCost:
 def costs_table(runs: Mapping[str, Sequence[RunCost]]) -> pd.DataFrame:
     """The table benchmark_costs from the runs of each detector, in the order given.
 
-    What was not noted down, by any of the runs that a figure is taken over, is missing. A run of an ensemble costs
-    what the models that it fuses cost together; memory is that of the largest, since they may run one by one.
+    What was not noted down, by any of the runs that a figure is taken over, is missing. A run of an ensemble
+    costs what the models that it fuses cost together; memory is that of the largest, since they may run one
+    by one.
     """
     return BENCHMARK_COSTS.frame([_row(model, of_model) for model, of_model in runs.items()])
 

@@ -78,7 +78,7 @@ def read_overlays(results: Path, iou_percent: int, count: int) -> list[Overlay]:
 
 @styled
 def overlays_figure(shown: Sequence[tuple[Overlay, NDArray[np.uint8], tuple[int, int]]]) -> Figure:
-    """Slides with boxes: each with its pixels (height, width, 3), reduced or not, and its own width and height.
+    """Slides with boxes: each with its pixels (height, width, 3), reduced or not, its own width and height.
 
     Right detections have a whole blue line, wrong ones a dotted orange one, missed specimens a dashed green
     one; each carries its species, detections their score, as far as there is room.

@@ -40,7 +40,7 @@ BENCHMARK_COSTS = Table(
         Column(
             "detection_energy_wh",
             "number",
-            "mean energy to detect in 1000 test images, by the machine's meters; missing where they cannot be read",
+            "mean energy to detect in 1000 test images, by the machine's meters; missing without them",
             "Wh",
         ),
         Column("energy_status", "string", "measured, partly measured or not measurable"),
