@@ -131,7 +131,7 @@ def confusion_figure(results: Results) -> Figure:
     if not models:
         return _nothing()
     matrices = [confusion_matrix(table[table["model"] == model], codes) for model in models]
-    size = 0.34 * max(len(matrix) for matrix in matrices) + 1.3
+    size = 0.34 * max(len(matrix) for matrix in matrices) + 1.8
     figure = Figure(figsize=(WIDTH, len(models) * size + 0.2), layout="constrained")
     axes = figure.subplots(len(models), 1, squeeze=False)
     for axis, model, matrix in zip(axes[:, 0], models, matrices, strict=True):

@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 
 from podura import tables
@@ -27,8 +29,6 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "wrong": {"color": WRONG, "linestyle": (0, (1.2, 0.8)), "linewidth": 1.6},
     "missed": {"color": MISSED, "linestyle": (0, (4, 2)), "linewidth": 1.3},
 }
-# More labels would cover the animals.
-_MOST_LABELS = 25
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,34 @@ def overlays_figure(shown: Sequence[tuple[Overlay, NDArray[np.uint8], tuple[int,
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, (overlay, pixels, size) in zip(axes.flat, shown, strict=False):
-        _overlay_panel(axis, overlay, pixels, size)
+    labels = [
+        label
+        for axis, (overlay, pixels, size) in zip(axes.flat, shown, strict=False)
+        for label in _overlay_panel(axis, overlay, pixels, size)
+    ]
     handles = [Line2D([], [], **look) for look in _LOOKS.values()]
     figure.legend(handles, ["right", "wrong", "missed"], loc="outside upper left", ncols=3)
+    _hide_overlapping(figure, labels)
     return figure
 
 
-def _overlay_panel(axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], size: tuple[int, int]) -> None:
+def _hide_overlapping(figure: Figure, labels: Sequence[Text]) -> None:
+    """Leave out what would cover a label before it."""
+    figure.draw_without_rendering()
+    placed: list[BboxBase] = []
+    for label in labels:
+        # The strip behind the text is a little larger than the text.
+        extent = label.get_window_extent().padded(1.5)
+        if any(extent.overlaps(other) for other in placed):
+            label.set_visible(False)
+        else:
+            placed.append(extent)
+
+
+def _overlay_panel(
+    axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], size: tuple[int, int]
+) -> list[Text]:
+    """Draw a slide and return the labels of its boxes, the most telling first."""
     width, height = size
     axis.imshow(pixels, extent=(0, width, height, 0), interpolation="none")
     axis.set(xlim=(0, width), ylim=(height, 0))
@@ -111,18 +131,19 @@ def _overlay_panel(axis: Axes, overlay: Overlay, pixels: NDArray[np.uint8], size
         shortened(overlay.caption, 62), (0, 1), xytext=(0, 3), xycoords="axes fraction",
         textcoords="offset points", fontsize=7, color=MUTED,
     )  # fmt: skip
-    labelled = len(overlay.rows) <= _MOST_LABELS
-    for row in overlay.rows.to_dict("records"):
+    labels = []
+    for row in overlay.rows.sort_values("score", ascending=False, na_position="first").to_dict("records"):
         x_min, y_min, x_max, y_max = (float(row[name]) for name in tables.BOX_COLUMNS)
         casing = {**_LOOKS[row["state"]], "color": PAPER, "linestyle": "-"}
         for look in ({**casing, "linewidth": casing["linewidth"] + 1.2}, _LOOKS[row["state"]]):
             axis.add_patch(Rectangle((x_min, y_min), x_max - x_min, y_max - y_min, fill=False, **look))
-        if labelled:
-            what = "missed" if row["state"] == "missed" else f"{row['score']:.2f}"
-            right = x_min > 0.6 * width
-            axis.text(
-                min(x_max, width) if right else max(x_min, 0), max(y_min, 0.05 * height),
-                f"{row['species']} {what}", fontsize=5.5, color=PAPER, va="bottom",
-                ha="right" if right else "left", clip_on=True,
-                bbox={"facecolor": _LOOKS[row["state"]]["color"], "edgecolor": "none", "pad": 0.8},
-            )  # fmt: skip
+        what = "missed" if row["state"] == "missed" else f"{row['score']:.2f}"
+        right = x_min > 0.6 * width
+        label = axis.text(
+            min(x_max, width) if right else max(x_min, 0), max(y_min, 0.05 * height),
+            f"{row['species']} {what}", fontsize=5.5, color=PAPER, va="bottom",
+            ha="right" if right else "left", clip_on=True,
+            bbox={"facecolor": _LOOKS[row["state"]]["color"], "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+        labels.append(label)
+    return labels

@@ -33,19 +33,24 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
     "\u00a0": "~",
     "−": r"\ensuremath{-}",
     "–": "--",
     "…": r"\ldots{}",
     "µ": r"\textmu{}",
 }
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$:@])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$@]|:(?=//)|(?<=www)\.)")
 
 
 def plain(text: str) -> str:
     """Text in one line, without control characters and marks of direction."""
     kept = (" " if char.isspace() and char != "\u00a0" else char for char in _DIRECTIONS.sub("", text))
     return "".join(char for char in kept if unicodedata.category(char) not in ("Cc", "Cs", "Co")).strip()
+
+
+def _short(text: str) -> str:
+    return shortened(plain(text), _LONGEST)
 
 
 def latex(text: str) -> str:
@@ -57,7 +62,7 @@ def latex(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Text that Markdown shows as it is, in a table as well."""
-    return _MARKDOWN.sub(r"\\\1", plain(text)).replace("\\-", "-").replace("\\.", ".")
+    return _MARKDOWN.sub(r"\\\1", plain(text))
 
 
 def markdown_paragraphs(paragraphs: Iterable[Sequence[Part]]) -> str:
@@ -124,9 +129,10 @@ def _latex_heading(heading: Heading, marks: dict[int, str] | object) -> str:
 def _latex_cell(cell: Cell) -> str:
     if cell.parts:
         return "".join(
-            rf"\emph{{{latex(text)}}}" if italic else f" {latex(text)}" for text, italic in cell.parts
+            rf"\emph{{{latex(_short(text))}}}" if italic else f" {latex(_short(text))}"
+            for text, italic in cell.parts
         ).strip()
-    return latex(shortened(plain(cell.text), _LONGEST))
+    return latex(_short(cell.text))
 
 
 def as_markdown(table: PaperTable) -> str:
@@ -153,9 +159,10 @@ def as_markdown(table: PaperTable) -> str:
 def _markdown_cell(cell: Cell) -> str:
     if cell.parts:
         return "".join(
-            _emphasised(text) if italic else f" {markdown(text)}" for text, italic in cell.parts
+            _emphasised(_short(text)) if italic else f" {markdown(_short(text))}"
+            for text, italic in cell.parts
         ).strip()
-    return markdown(shortened(plain(cell.text), _LONGEST))
+    return markdown(_short(cell.text))
 
 
 def write_xlsx(table: PaperTable, path: Path) -> None:
@@ -230,17 +237,21 @@ def write_csv(table: PaperTable, path: Path) -> None:
         for place, heading in enumerate(table.headings)
     ]
     columns = tuple(
-        Column(name, "number" if is_numeric else "string", name)
-        for name, is_numeric in zip(names, numeric, strict=True)
+        Column(name, ("number" if heading.digits else "integer") if is_numeric else "string", name)
+        for name, heading, is_numeric in zip(names, table.headings, numeric, strict=True)
     )
     rows = [
         {
-            name: cell.value if is_numeric else None if cell.text == "–" else plain(cell.text)
-            for name, cell, is_numeric in zip(names, row, numeric, strict=True)
+            name: _as_number(cell, heading) if is_numeric else None if cell.text == "–" else plain(cell.text)
+            for name, cell, heading, is_numeric in zip(names, row, table.headings, numeric, strict=True)
         }
         for row in table.rows
     ]
     Table(table.name, table.title, columns).write_csv(rows, path)
+
+
+def _as_number(cell: Cell, heading: Heading) -> float | None:
+    return cell.value if cell.value is None or heading.digits else float(round(cell.value))
 
 
 #: The footnotes of the CSV files, which have no room for them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def bibliography(
     by a semicolon; one that Podura does not know becomes an entry of what the text tells. costs:
     ``tables.BENCHMARK_COSTS``. software: title, version and licence of Podura, as in CITATION.cff.
     """
-    known = parse_file(str(KNOWN), "bibtex")
+    known = _known()
     entries: dict[str, Entry] = {"podura": _podura(software)}
     for key in _methods(results, costs):
         entries[key] = known.entries[key]
@@ -62,8 +63,19 @@ def bibliography(
                     entries[_free(_name(one), entries)] = entry
             else:
                 entries[found] = known.entries[found]
-    ordered = {key: entries[key] for key in sorted(entries, key=str.lower)}
-    return str(BibliographyData(ordered).to_string("bibtex"))
+    return "\n".join(_written(key, entries[key]) for key in sorted(entries, key=str.lower))
+
+
+@cache
+def _known() -> BibliographyData:
+    return parse_file(str(KNOWN), "bibtex")
+
+
+def _written(key: str, entry: Entry) -> str:
+    """An entry as BibTeX. Its fields are LaTeX already; pybtex's own writer would escape them again."""
+    fields = {role: " and ".join(map(str, people)) for role, people in entry.persons.items()}
+    lines = [f"  {name} = {{{value}}}," for name, value in {**fields, **entry.fields}.items()]
+    return "\n".join([f"@{entry.type}{{{key},", *lines, "}", ""])
 
 
 def _methods(results: Results, costs: pd.DataFrame) -> Iterable[str]:
@@ -102,14 +114,14 @@ def _told(text: str) -> Entry:
     year = _YEAR.search(text)
     head = text[: year.start()] if year else ""
     authors = [name.strip() for name in re.split(r",| & | and |\bet al\.?", head) if name.strip()]
-    persons = [Person(last_names=["{" + latex(name) + "}"]) for name in authors]
+    persons = [_person(name) for name in authors]
     if "et al" in head:
         persons.append(Person("others"))
     rest = text[year.end() :] if year else text
     for pattern in (_ARXIV, _DOI, _ADDRESS):
         rest = pattern.sub("", rest)
     title = " ".join(rest.strip(" ,.").split())
-    fields = {"title": f"{{{latex(title or text)}}}"}
+    fields = {"title": f"{{{_in_braces(title or text)}}}"}
     if year:
         fields["year"] = year[1]
     if arxiv := _ARXIV.search(text):
@@ -119,6 +131,16 @@ def _told(text: str) -> Entry:
     elif address := _ADDRESS.search(text):
         fields["url"] = f"https://{address[1].rstrip('.')}"
     return Entry("misc", fields=fields, persons={"author": persons} if persons else {})
+
+
+def _person(name: str) -> Person:
+    """An author whose name is told as a whole: in braces it is not taken apart."""
+    return Person("{" + _in_braces(name) + "}")
+
+
+def _in_braces(text: str) -> str:
+    # BibTeX counts braces that LaTeX would print as well.
+    return latex(text.translate(str.maketrans("{}", "()")))
 
 
 def _name(text: str) -> str:
@@ -136,9 +158,9 @@ def _free(key: str, taken: Mapping[str, Entry]) -> str:
 
 
 def _podura(software: Mapping[str, Any]) -> Entry:
-    fields = {"title": f"{{{latex(str(software['title']))}}}", "version": str(software["version"])}
+    fields = {"title": f"{{{_in_braces(str(software['title']))}}}", "version": str(software["version"])}
     if "date-released" in software:
         fields["year"] = str(software["date-released"])[:4]
     fields["note"] = f"Licence {software['license']}"
-    authors = [Person(last_names=["{" + latex(str(one["name"])) + "}"]) for one in software["authors"]]
+    authors = [_person(str(one["name"])) for one in software["authors"]]
     return Entry("misc", fields=fields, persons={"author": authors})
