@@ -137,6 +137,8 @@ def confusion_figure(results: Results) -> Figure:
     for axis, model, matrix in zip(axes[:, 0], models, matrices, strict=True):
         _matrix_panel(axis, matrix, results.species_list)
         axis.set_title(in_two_lines(styles[model].label, 60), loc="left")
+    # Cells stay square, so that the layout fits the height only once it knows the width.
+    figure.draw_without_rendering()
     return figure
 
 

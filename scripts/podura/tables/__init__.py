@@ -25,6 +25,7 @@ from podura.tables.catalogue import (
     SPLIT_REPORT,
 )
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.counts import (
     SURVEY_COUNTS,
     SURVEY_DENSITIES,
@@ -33,7 +34,6 @@ from podura.tables.counts import (
     SURVEY_SAMPLE_CHECKS,
     abundance_table,
 )
-from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.diagnosis import (
     BENCHMARK_BY_EDGE,
     BENCHMARK_BY_SIZE,
@@ -70,6 +70,7 @@ from podura.tables.places import (
     seed_name,
     seed_number,
 )
+from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import (
     EMBEDDING,
     EVIDENCE_DETECTIONS,
@@ -109,6 +110,7 @@ __all__ = [
     "BENCHMARK_SPECIES",
     "BENCHMARK_SUSPECTS",
     "BOX_COLUMNS",
+    "COMPARED_STUDIES",
     "CROPS",
     "CURVES",
     "DETECTIONS",
