@@ -10,12 +10,14 @@ from pathlib import Path
 
 from podura import jobs
 from podura.configuration.study import TilingSettings
-from podura.detectors.devices import choose_device
+from podura.detectors.devices import choose_device, device_name, gpu_identity
 from podura.detectors.inference import DetectionRun, detect_files
 from podura.detectors.journal import Journal
 from podura.detectors.weights import load_model
+from podura.energy import EnergyMeter, energy_facts
 from podura.fingerprints import file_digest
 from podura.tables import DETECTIONS, PART_IMAGES, write_json
+from podura.training.memory import peak_gpu_memory_mb, peak_memory_mb
 from podura.training.seeds import be_deterministic
 
 log = logging.getLogger("detect")
@@ -32,16 +34,19 @@ def main(arguments: argparse.Namespace) -> None:
     for images in arguments.images:
         part = images.parent.name
         rows = PART_IMAGES.read_csv(images)
-        run = detect_files(
-            detector,
-            [(row.image, Path(row.path), row.slide) for row in rows.itertuples()],
-            image_size=facts["image_size"],
-            score_floor=evaluation["score_floor"],
-            max_detections=evaluation["max_detections"],
-            device=device,
-            tiling=tiling and TilingSettings(**tiling),
-            journal=journal,
-        )
+        with EnergyMeter(str(device), gpu_identity(device)) as meter:
+            run = detect_files(
+                detector,
+                [(row.image, Path(row.path), row.slide) for row in rows.itertuples()],
+                image_size=facts["image_size"],
+                score_floor=evaluation["score_floor"],
+                max_detections=evaluation["max_detections"],
+                device=device,
+                tiling=tiling and TilingSettings(**tiling),
+                journal=journal,
+            )
+            # What an earlier process detected nothing here has metered.
+            energy = None if journal.continued else meter.watt_hours()
         log.info(
             "%s: %d detections in %d images, %.2f s an image",
             part,
@@ -51,7 +56,13 @@ def main(arguments: argparse.Namespace) -> None:
         )
         tell(part, run, evaluation["max_detections"])
         DETECTIONS.write_parquet(run.rows, arguments.output / f"{part}.parquet")
-        runs[part] = run.facts()
+        runs[part] = {
+            **run.facts(),
+            "device": device_name(device),
+            "peak_memory_mb": peak_memory_mb(),
+            "peak_gpu_memory_mb": peak_gpu_memory_mb(device),
+            **energy_facts(energy, meter),
+        }
     write_json(runs, arguments.output / "run.json")
     journal.remove()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,7 @@ from podura.evaluation.benchmark import ModelFacts, folds_table, models_table, s
 from podura.evaluation.draws import load_draws
 from podura.evaluation.scoring import ScoreSettings
 from podura.tables import (
-    ALL_SEEDS,
+    BENCHMARK_COSTS,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
     BENCHMARK_RANKS,
@@ -24,44 +23,23 @@ from podura.tables import (
     PART_IMAGES,
     part_folder,
     read_json,
-    run_folder,
     seed_folder,
 )
 
 
-def cost(
-    results: Path, model: str, runs: dict[str, dict[str, Any]], folds: list[int], *, trained: bool
-) -> dict[str, Any]:
-    """What training and detection took, over the runs of a model; None where nothing was measured.
-
-    An ensemble costs in each run what the runs that it fuses cost together.
-    """
-    seeds, members = runs[model]["seeds"], runs[model]["members"]
-    places = [run_folder(seed, fold) for seed in seeds for fold in folds]
-    detected = [read_json(results / f"detections/{model}/{place}/run.json")["test"] for place in places]
-    timed = [run["seconds"] / run["images"] for run in detected if run["seconds"] and run["images"]]
-    found: dict[str, Any] = {
-        "parameters": None,
-        "training_seconds": None,
-        "detection_seconds": fmean(timed) if timed else None,
-        "peak_memory_mb": None,
+def cost(costs: pd.DataFrame, model: str) -> dict[str, Any]:
+    """What the table of models says of a model's cost; None where nothing was measured, as for controls."""
+    found = costs[costs["model"] == model].to_dict("records")
+    columns = {
+        "parameters": "parameters",
+        "training_seconds": "training_seconds",
+        "detection_seconds": "detection_seconds",
+        "peak_memory_mb": "training_memory_mb",
     }
-    if trained:
-        fused = [
-            [
-                read_json(results / f"models/{member}/{run_folder(each, fold)}/model.json")
-                for member in members or [model]
-                for each in (runs[member]["seeds"] if seed == ALL_SEEDS else [seed])
-            ]
-            for seed in seeds
-            for fold in folds
-        ]
-        found["parameters"] = sum(fact["parameters"] for fact in fused[0])
-        found["training_seconds"] = fmean(
-            sum(fact["training_seconds"] for fact in together) for together in fused
-        )
-        found["peak_memory_mb"] = max(fact["peak_memory_mb"] for together in fused for fact in together)
-    return found
+    return {
+        name: None if not found or pd.isna(found[0][column]) else found[0][column]
+        for name, column in columns.items()
+    }
 
 
 def curves(scores: list[dict[str, Any]]) -> pd.DataFrame:
@@ -80,6 +58,7 @@ def main(arguments: argparse.Namespace) -> None:
     runs, folds = json.loads(arguments.runs), json.loads(arguments.folds)
     models, species = json.loads(arguments.models), json.loads(arguments.species)
     names = [model["model"] for model in models]
+    costs = BENCHMARK_COSTS.read_csv(arguments.costs)
     scores = [
         read_json(results / f"scores/{model}/{seed_folder(seed)}/{code}.json")
         for model in names
@@ -95,13 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
             {slide for part in parts for slide in PART_IMAGES.read_csv(part / "images.csv")["slide"]}
         ),
         ranks=BENCHMARK_RANKS.read_csv(arguments.ranks),
-        models=[
-            ModelFacts(
-                **model,
-                **cost(results, model["model"], runs, folds, trained=model["role"] == "detector"),
-            )
-            for model in models
-        ],
+        models=[ModelFacts(**model, **cost(costs, model["model"])) for model in models],
         settings=ScoreSettings(**json.loads(arguments.settings)),
     )
     CURVES.write_parquet(curves(scores), arguments.curves)
@@ -118,6 +91,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", required=True, help="seeds and members of each model as JSON")
     parser.add_argument("--folds", required=True, help="numbers of the folds as a JSON list; [0] for none")
     parser.add_argument("--settings", required=True, help="as for score.py")
+    parser.add_argument("--costs", type=Path, required=True, help="costs.csv")
     parser.add_argument("--ranks", type=Path, required=True, help="ranks.csv")
     parser.add_argument("--species-table", type=Path, required=True)
     parser.add_argument("--folds-table", type=Path, required=True)

@@ -26,8 +26,9 @@ from podura.configuration.study import (
     TrainingSettings,
 )
 from podura.detectors.catalogue import build_detector
-from podura.detectors.devices import choose_device, device_name
+from podura.detectors.devices import choose_device, device_name, gpu_identity
 from podura.detectors.weights import MODEL_FILE, WEIGHTS_FILE, initialise, save_model
+from podura.energy import EnergyMeter, energy_facts
 from podura.errors import DivergedError, UserError
 from podura.evaluation.validation import validation_score
 from podura.fingerprints import file_digest
@@ -116,6 +117,7 @@ def main(arguments: argparse.Namespace) -> None:
         log.warning(
             "There are not %d images to train on: a step takes %d (batch_size).", wanted, samples.batch_size
         )
+    meter = EnergyMeter(str(device), gpu_identity(device))
     loop = Training(
         detector,
         samples,
@@ -143,9 +145,11 @@ def main(arguments: argparse.Namespace) -> None:
         checkpoint=arguments.output / ".checkpoint" / "state.safetensors",
         identity=identity(arguments),
         should_stop=should_stop,
+        energy=meter.watt_hours,
     )
     try:
-        trained = loop.run()
+        with meter:
+            trained = loop.run()
     except TrainingStopped as stopped:
         log.warning("%s; the next run continues from there.", stopped)
         sys.exit(130)
@@ -175,7 +179,7 @@ def main(arguments: argparse.Namespace) -> None:
         "precision": precision,
         "determinism": determinism,
         "device": device_name(device),
-        **what_it_took(trained),
+        **what_it_took(trained, meter),
         "versions": versions(["torch", "torchvision", "ultralytics", "transformers", "timm", "numpy"]),
         "machine": machine(),
     }
@@ -192,7 +196,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
 
 
-def what_it_took(trained: Trained) -> dict[str, Any]:
+def what_it_took(trained: Trained, meter: EnergyMeter) -> dict[str, Any]:
     """Facts for model.json on the course of a training.
 
     Trainings are compared by images_seen: a step of one model may count other numbers of images than a
@@ -208,8 +212,10 @@ def what_it_took(trained: Trained) -> dict[str, Any]:
         "skipped_steps": progress.passes.skipped,
         "nondeterministic_operations": progress.nondeterministic,
         "training_seconds": progress.seconds,
+        "stepping_seconds": sum(epoch["seconds"] for epoch in progress.history),
         "peak_memory_mb": progress.peak_memory_mb,
         "peak_gpu_memory_mb": progress.peak_gpu_memory_mb,
+        **energy_facts(progress.energy_wh, meter),
     }
 
 

@@ -42,6 +42,8 @@ HEADINGS = {
     "benchmark_models": "`benchmark/models.csv`",
     "benchmark_comparisons": "`benchmark/comparisons.csv`",
     "benchmark_ranks": "`benchmark/ranks.csv`",
+    "compared_studies": "`benchmark/compared/compared.csv`",
+    "benchmark_costs": "`benchmark/costs.csv`",
     "benchmark_by_size": "`benchmark/by_size.csv`",
     "benchmark_by_edge": "`benchmark/by_edge.csv`",
     "benchmark_errors": "`benchmark/errors.csv`",

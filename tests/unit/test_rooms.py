@@ -16,6 +16,7 @@ ROOMS = [
     "provenance",
     "fingerprints",
     "jobs",
+    "energy",
     "downloads",
     "slides",
     "annotations",

@@ -125,6 +125,7 @@ SHARED_ROOMS = (
     "podura.tables",
     "podura.errors",
     "podura.jobs",
+    "podura.energy",
     "podura.provenance",
     "podura.fingerprints",
     "podura.configuration",

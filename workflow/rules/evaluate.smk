@@ -144,8 +144,7 @@ rule merge:
             "<results>/benchmark/draws/{model}.npz", model=[*DETECTORS, *CONTROLS]
         ),
         ranks="<results>/benchmark/ranks.csv",
-        runs=all_runs("<results>/detections/{model}/{run}/run.json"),
-        trained=all_trainings("<results>/models/{model}/{run}/model.json"),
+        costs="<results>/benchmark/costs.csv",
         images=of_each_fold("test", "images.csv"),
     output:
         species=report(
@@ -184,6 +183,6 @@ rule merge:
     shell:
         "python {params.script} --results {params.results:q} --models {params.models:q} "
         "--species {params.species:q} --runs {params.runs:q} --folds {params.folds:q} --settings {params.settings:q} "
-        "--ranks {input.ranks:q} "
+        "--ranks {input.ranks:q} --costs {input.costs:q} "
         "--species-table {output.species:q} --folds-table {output.folds:q} --models-table {output.models:q} "
         "--curves {output.curves:q} --log {log:q}"

@@ -17,8 +17,8 @@ rule gallery:
         "../../envs/report.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=2 * 60,
+        mem_mb=growing(3000),
+        runtime=growing(2 * 60),
     params:
         script=script("gallery.py"),
         code=code("gallery.py", without=SHARED_ROOMS),

@@ -15,6 +15,7 @@ def benchmark_results():
         "<results>/benchmark/species.csv",
         "<results>/benchmark/models.csv",
         *rules.figures.output,
+        *rules.tables.output,
         *rules.merge_diagnoses.output,
         *rules.suspects.output,
     ]
@@ -36,8 +37,8 @@ rule manifest:
         "../../envs/provenance.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=4 * 60,
+        mem_mb=growing(1000),
+        runtime=growing(4 * 60),
     params:
         # Its values are the next parameter, so that it is written again when they change.
         config=RUN_CONFIG,
@@ -75,8 +76,8 @@ rule survey_manifest:
         "../../envs/provenance.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=4 * 60,
+        mem_mb=growing(1000),
+        runtime=growing(4 * 60),
     params:
         script=script("survey_manifest.py"),
         code=code("survey_manifest.py", without=SHARED_ROOMS),

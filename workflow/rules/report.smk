@@ -1,66 +1,6 @@
-# Figures and the page, from finished tables.
+# The page, from finished tables.
 #   inputs:  benchmark/*.csv (people.csv where the study names experts), scores/, models/*/history.csv, dataset/*.csv.
-#   outputs: benchmark/figures/*.{svg,pdf,png}, benchmark/report.html, benchmark/report.zip.
-
-FIGURES = {
-    "map_by_model": "mAP of each model, with its seeds and interval",
-    "ap50_by_species": "AP50 by species and model",
-    "precision_recall": "precision and recall of each species",
-    "errors": "kinds of errors and what each costs",
-    "confusion": "which species is taken for which",
-    "reliability": "what a score is worth",
-    "learning_curves": "learning curves",
-    "differences": "detectors that nothing tells apart",
-    "rank_chances": "chance of each rank",
-}
-if EXPERTS:
-    FIGURES["people"] = "detectors among people"
-
-
-rule figures:
-    input:
-        species=rules.merge.output.species,
-        models=rules.merge.output.models,
-        curves=rules.merge.output.curves,
-        diagnoses=rules.merge_diagnoses.output,
-        suspects=rules.suspects.output,
-        compared=rules.compare.output,
-        people=rules.people.output if EXPERTS else [],
-        histories=training_histories(),
-        problems=rules.import_dataset.output.problems,
-        split=rules.split.output.split,
-        counts=rules.split.output.counts,
-    output:
-        shown=report(
-            expand("<results>/benchmark/figures/{figure}.svg", figure=FIGURES),
-            category="Benchmark",
-            subcategory="Figures",
-            caption="../report/figures.rst",
-        ),
-        others=expand(
-            "<results>/benchmark/figures/{figure}.{format}",
-            figure=FIGURES,
-            format=["pdf", "png"],
-        ),
-    log:
-        "<logs>/figures.log",
-    benchmark:
-        "<benchmarks>/figures.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
-    params:
-        script=script("figures.py"),
-        code=code("figures.py"),
-        evaluation=as_json(asdict(STUDY.evaluation)),
-        results=RESULTS,
-        species=species_facts(),
-    shell:
-        "python {params.script} --results {params.results:q} --species {params.species:q} "
-        "--log {log:q}"
+#   outputs: benchmark/report.html, benchmark/report.zip.
 
 
 rule report:

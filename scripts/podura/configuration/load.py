@@ -189,6 +189,7 @@ class _Reading:
             evaluation=evaluation_settings(config["evaluation"], self.folder),
             release=release_settings(config["release"], self.folder),
             surveys=surveys,
+            compare_with=config["compare_with"] and self.folder / config["compare_with"],
             merged=config,
         )
 

@@ -312,8 +312,8 @@ class Study:
     ``other_names`` are further known names that are no species of interest. ``models`` are those that are
     trained, ``ensembles`` those that fuse them. ``pretrained`` has the file of published weights of each
     model that starts from one, by the model's name. ``surveys`` are those of this run: that of the key
-    ``survey`` alone where it is given. ``merged`` is the configuration with every default filled in, to be
-    written beside the results.
+    ``survey`` alone where it is given. ``compare_with`` is the results folder of another study. ``merged`` is
+    the configuration with every default filled in, to be written beside the results.
     """
 
     name: str
@@ -338,6 +338,7 @@ class Study:
     evaluation: EvaluationSettings
     release: ReleaseSettings
     surveys: tuple[SurveySettings, ...]
+    compare_with: Path | None
     merged: dict[str, Any]
 
     @property

@@ -37,6 +37,11 @@ def device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
+def gpu_identity(device: torch.device) -> str | None:
+    """The serial identity of a GPU, by which its meters know it; None for another device."""
+    return f"GPU-{_identity(device.index or 0)}" if device.type == "cuda" else None
+
+
 def _claimed_gpu() -> torch.device:
     # By its serial identity, since the same GPU has another number in each job of a scheduler.
     names = [f"gpu-{_identity(index)}" for index in range(torch.cuda.device_count())]

@@ -34,6 +34,11 @@ class Journal:
         write_text("".join(_line(one) for one in [{"identity": identity}, *known]), path)
         self._handle = path.open("a", encoding="utf-8")
 
+    @property
+    def continued(self) -> bool:
+        """Whether an earlier process did a part of this detection."""
+        return bool(self._done)
+
     def get(self, image: str, path: Path) -> Mapping[str, Any] | None:
         """What was found in an image; None where it was not done, or has changed since."""
         return self._done.get(_key(image, path))

@@ -33,7 +33,7 @@ def study_inputs(study: Study) -> list[Path]:
 
 
 def survey_inputs(folder: Path) -> list[Path]:
-    """The images of a survey, as its images.csv names them, without those that were painted into its folder."""
+    """The images of a survey, as its images.csv names them, without those painted into its folder."""
     images = SURVEY_IMAGES.read_csv(folder / "images.csv")
     paths = [Path(path) for path in images["path"]]
     return [path for path in paths if not path.is_relative_to(folder)]

@@ -20,10 +20,9 @@ from podura.report.parts import (
     in_two_lines,
     is_number,
     legend,
-    shortened,
-    slant,
+    panel_title,
 )
-from podura.report.results import full_names, short_names, species_codes
+from podura.report.results import species_codes
 from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
 
 # More crosses in a panel would hide one another.
@@ -92,7 +91,7 @@ def _precision_recall_panel(
         recall, precision = _joined_curves([s["curve"] for s in runs])
         order = 2 if style.control or not style.distinct else 3
         width = 1.4 if style.control else 1.1 if style.distinct else 0.5
-        axis.plot(recall, precision, style.line, color=style.color, lw=width, zorder=order)
+        axis.plot(recall, precision, linestyle=style.line, color=style.color, lw=width, zorder=order)
         if style.control or not style.distinct:
             continue
         for kind, face, edge in (("", style.color, PAPER), ("_empirical", "none", style.color)):
@@ -158,13 +157,12 @@ def _species_title(
     species_list: Sequence[Mapping[str, Any]],
     of_species: Sequence[Mapping[str, Any]],
 ) -> None:
-    name = shortened(short_names(species_list).get(code, code), 30)
-    axis.set_title(name, loc="left", style=slant(full_names(species_list).get(code, code)), pad=14)
     counts = [(s["n_truth"], s["n_slides"]) for s in of_species if is_number(s["n_truth"])]
+    small = ""
     if counts and counts[0][0] > 0:
         truth, slides = (int(n) for n in counts[0])
-        text = f"{truth} specimens on {slides} slides"
-        axis.text(0, 1.025, text, transform=axis.transAxes, fontsize=7.5, color=MUTED)
+        small = f"{truth} specimens on {slides} slides"
+    panel_title(axis, code, species_list, small)
 
 
 @styled

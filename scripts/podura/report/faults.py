@@ -19,9 +19,11 @@ from podura.report.parts import (
     balanced_columns,
     in_two_lines,
     is_number,
+    label_rows,
     name_rows,
     shortened,
     slant,
+    species_parts,
     stripes,
 )
 from podura.report.results import Results, full_names, short_names, species_codes
@@ -129,12 +131,14 @@ def confusion_figure(results: Results) -> Figure:
     if not models:
         return _nothing()
     matrices = [confusion_matrix(table[table["model"] == model], codes) for model in models]
-    size = 0.34 * max(len(matrix) for matrix in matrices) + 1.3
+    size = 0.34 * max(len(matrix) for matrix in matrices) + 1.8
     figure = Figure(figsize=(WIDTH, len(models) * size + 0.2), layout="constrained")
     axes = figure.subplots(len(models), 1, squeeze=False)
     for axis, model, matrix in zip(axes[:, 0], models, matrices, strict=True):
         _matrix_panel(axis, matrix, results.species_list)
         axis.set_title(in_two_lines(styles[model].label, 60), loc="left")
+    # Cells stay square, so that the layout fits the height only once it knows the width.
+    figure.draw_without_rendering()
     return figure
 
 
@@ -182,20 +186,20 @@ def _matrix_panel(axis: Axes, matrix: pd.DataFrame, species_list: Sequence[Mappi
         )
     axis.set(xlim=(-0.5, len(matrix.columns) - 0.5), ylim=(len(matrix) - 0.5, -0.5), aspect="equal")
     axis.set_xlabel("found as")
-    axis.set_ylabel("in truth")
+    axis.annotate(
+        "in truth", (0, 1), xytext=(-5, 3), xycoords="axes fraction", textcoords="offset points",
+        ha="right", color=INK,
+    )  # fmt: skip
     axis.set_xticks(
         range(len(matrix.columns)), [shortened(short.get(c, c), 24) for c in matrix.columns], rotation=90
     )
-    axis.set_yticks(
-        range(len(matrix)),
-        [f"{shortened(short.get(c, c), 24)}  {n}" for c, n in zip(matrix.index, total[:, 0], strict=True)],
-    )
-    for labels, names in (
-        (axis.get_xticklabels(), matrix.columns),
-        (axis.get_yticklabels(), matrix.index),
-    ):
-        for label, code in zip(labels, names, strict=True):
-            label.set(style=slant(full.get(code, code)), fontsize=8)
+    for label, code in zip(axis.get_xticklabels(), matrix.columns, strict=True):
+        label.set(style=slant(full.get(code, code)), fontsize=8)
+    rows = [
+        [*species_parts(str(code), species_list), (f" {n}", False)]
+        for code, n in zip(matrix.index, total[:, 0], strict=True)
+    ]
+    label_rows(axis, rows, size=8)
 
 
 def _cell(row: int, column: int, color: str, strength: float) -> Rectangle:

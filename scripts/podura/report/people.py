@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 
 from podura.report.certificates import cell
 from podura.report.curves import thinned
-from podura.report.parts import UNIT_TICKS, WIDTH, legend, shortened, slant
-from podura.report.results import Results, full_names, ordered_models, short_names
+from podura.report.parts import UNIT_TICKS, WIDTH, legend, panel_title
+from podura.report.results import Results, ordered_models
 from podura.report.style import INK, MUTED, PAPER, ModelStyle, model_styles, styled
 from podura.report.wording import MISSING, count, fraction, interval, listing, plural
 from podura.tables import ALL_SPECIES, seed_name
@@ -53,11 +53,8 @@ def people_figure(
     for axis, code in zip(axes.flat, panels, strict=False):
         of_panel = judged[judged["species"] == code].fillna({"round": ""})
         _panel(axis, of_panel, curves[curves["species"] == code].fillna({"round": ""}), styles, turns)
-        name = "All species" if code == ALL_SPECIES else short_names(species_list).get(code, code)
-        axis.set_title(
-            shortened(name, 30), loc="left", style=slant(full_names(species_list).get(code, code)), pad=14
-        )
-        axis.text(0, 1.025, _reference_size(of_panel), transform=axis.transAxes, fontsize=7.5, color=MUTED)
+        name = "All species" if code == ALL_SPECIES else None
+        panel_title(axis, code, species_list, _reference_size(of_panel), name)
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     for column in range(columns):  # the lowest panel of a column, which the last row may lack

@@ -20,6 +20,9 @@ from podura.report import results as res
 
 _Arguments = ParamSpec("_Arguments")
 
+#: A line style as matplotlib knows it: a name, or an offset and the lengths of dashes and gaps.
+Line = Literal["-", "--", ":"] | tuple[float, tuple[float, ...]]
+
 INK = "#1a1a1a"
 MUTED = "#5c5c5c"
 GRID = "#dddddd"
@@ -27,10 +30,19 @@ CONTROL = "#8c8c8c"
 OTHER = "#9db2c6"
 PAPER = "#ffffff"
 
-# Okabe & Ito 2008, "Color universal design": told apart with any colour vision; the marker and the
-# order tell them apart in grey print. Yellow is left out: it vanishes on white.
+# Okabe & Ito 2008, "Color universal design": told apart with any colour vision; the marker, the dashes
+# and the order tell them apart in grey print. Yellow is left out: it vanishes on white.
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", ">")
+# Colours of one lightness cannot be told apart in grey; dashes can, along a whole curve.
+_LINES: tuple[Line, ...] = (
+    "-",
+    (0, (6, 1.2)),
+    (0, (2.5, 1)),
+    (0, (6, 1, 1, 1)),
+    (0, (1, 0.8)),
+    (0, (6, 1, 1, 1, 1, 1)),
+)
 #: So many detectors get a colour and a marker of their own; more could not be told apart.
 DISTINCT = len(HUES)
 
@@ -85,7 +97,7 @@ class ModelStyle:
     label: str
     color: str
     marker: str
-    line: Literal["-", "--", ":"]
+    line: Line
     control: bool
     distinct: bool
 
@@ -110,10 +122,11 @@ def model_styles(models_table: pd.DataFrame) -> dict[str, ModelStyle]:
     styles = {}
     for place, row in res.ordered_models(models_table, "detector").iterrows():
         distinct = int(str(place)) < DISTINCT
-        color, marker = (HUES[int(str(place))], _MARKERS[int(str(place))]) if distinct else (OTHER, "o")
-        styles[str(row["model"])] = ModelStyle(
-            str(row["label"]), color, marker, "-", control=False, distinct=distinct
-        )
+        look: tuple[str, str, Line] = (OTHER, "o", "-")
+        if distinct:
+            number = int(str(place))
+            look = HUES[number], _MARKERS[number], _LINES[number]
+        styles[str(row["model"])] = ModelStyle(str(row["label"]), *look, control=False, distinct=distinct)
     for place, row in res.ordered_models(models_table, "control").iterrows():
         first = int(str(place)) % 2 == 0
         styles[str(row["model"])] = ModelStyle(

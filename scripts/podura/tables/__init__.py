@@ -25,6 +25,7 @@ from podura.tables.catalogue import (
     SPLIT_REPORT,
 )
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.counts import (
     SURVEY_COUNTS,
     SURVEY_DENSITIES,
@@ -71,6 +72,7 @@ from podura.tables.places import (
     seed_number,
 )
 from podura.tables.review import REVIEW_DECISIONS, REVIEW_PICTURES, REVIEW_PROBLEMS, REVIEW_QUEUE
+from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import (
     EMBEDDING,
     EVIDENCE_DETECTIONS,
@@ -99,6 +101,7 @@ __all__ = [
     "BENCHMARK_BY_SIZE",
     "BENCHMARK_COMPARISONS",
     "BENCHMARK_CONFUSION",
+    "BENCHMARK_COSTS",
     "BENCHMARK_ERRORS",
     "BENCHMARK_EXAMPLES",
     "BENCHMARK_FOLDS",
@@ -109,6 +112,7 @@ __all__ = [
     "BENCHMARK_SPECIES",
     "BENCHMARK_SUSPECTS",
     "BOX_COLUMNS",
+    "COMPARED_STUDIES",
     "CROPS",
     "CURVES",
     "DETECTIONS",

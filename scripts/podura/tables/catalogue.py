@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from podura.tables.benchmark import BENCHMARK_FOLDS, BENCHMARK_MODELS, BENCHMARK_SPECIES
 from podura.tables.comparisons import BENCHMARK_COMPARISONS, BENCHMARK_RANKS
+from podura.tables.costs import BENCHMARK_COSTS
 from podura.tables.counts import PUBLIC_COUNT_TABLES
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.people import BENCHMARK_PEOPLE
+from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import PUBLIC_SURVEY_TABLES
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
@@ -283,6 +285,8 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_MODELS,
     BENCHMARK_COMPARISONS,
     BENCHMARK_RANKS,
+    BENCHMARK_COSTS,
+    COMPARED_STUDIES,
     *DIAGNOSES.values(),
     BENCHMARK_SUSPECTS,
     BENCHMARK_PEOPLE,

@@ -99,7 +99,10 @@ class Training:
         checkpoint: Path,
         identity: str,
         should_stop: Callable[[], bool] = lambda: False,
+        energy: Callable[[], float | None] = lambda: None,
     ) -> None:
+        self.energy = energy
+        self._energy_before: float | None = 0.0
         self.detector = detector.to(settings.device).to(memory_format=fast_layout(settings.device))
         self.samples, self.validate, self.settings = samples, validate, settings
         self.checkpoint, self.identity, self.should_stop = checkpoint, identity, should_stop
@@ -133,6 +136,7 @@ class Training:
             batches = iter(loader)
             while progress.epoch <= self.settings.epochs:
                 self._finish_epoch(batches, loader)
+        self._note_energy()
         return Trained({name: tensor.clone() for name, tensor in self.best.items()}, progress)
 
     def _places(self) -> Iterator[tuple[int, int]]:
@@ -229,7 +233,13 @@ class Training:
         self._save()
         raise TrainingStopped(f"stopped after step {self.progress.step} of {self.steps}")
 
+    def _note_energy(self) -> None:
+        """Take in what the meters say. What an earlier process did not meter is never known again."""
+        now, before = self.energy(), self._energy_before
+        self.progress.energy_wh = None if now is None or before is None else before + now
+
     def _save(self) -> None:
+        self._note_energy()
         save_checkpoint(
             self.checkpoint,
             {
@@ -253,5 +263,6 @@ class Training:
         self.best = found.section("best")
         restore_optimiser(self.stepper.optimiser, found.section("optimiser"))
         self.progress = Progress.of(found.progress)
+        self._energy_before = self.progress.energy_wh
         self.stepper.restore(self.progress.passes)
         log.info("Continuing after step %d of %d.", self.progress.step, self.steps)

@@ -18,7 +18,8 @@ class Progress:
 
     epoch, batch: where to go on (from 1, from 0). step, images_seen: done so far. sums: parts of the loss,
     summed over the ``counted`` steps of the epoch that were not left out. best, best_epoch: highest mAP on
-    validation. seconds: all training and validation; the others are of the running epoch.
+    validation. seconds: all training and validation; the others are of the running epoch. energy_wh: of the
+    machine's meters, None where a part of the training was not metered.
     """
 
     epoch: int = 1
@@ -35,6 +36,7 @@ class Progress:
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     peak_gpu_memory_mb: float | None = None
+    energy_wh: float | None = None
     passes: Passes = field(default_factory=Passes)
     nondeterministic: list[str] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
