@@ -256,7 +256,8 @@ class TestSpecies:
             r for r in summary.species_rows(made) if r["model"] == "yolov5n" and r["code"] == "CER-DEN"
         )
         assert row["threshold"]["text"] == "–"
-        assert row["threshold"]["note"] == "needs more slides: about 80 detections on 1 slide"
+        assert row["certificate"]["text"] == "needs more slides"
+        assert row["certificate"]["note"] == "about 80 detections on 1 slide"
 
     def test_a_certificate_that_test_contradicts_is_flagged(self, results: Results) -> None:
         assert certificates.contradictions(with_species(results, "yolov5n", test_precision_high=0.99)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +128,15 @@ def _words(row: Mapping[str, Any], names: Mapping[str, str]) -> Words:
     kind = row["kind"]
     if kind == "missed":
         said: Words = [*_name(row["species"], names), (" missed", False)]
+        if is_number(row["score"]) and row["found_species"] == row["species"]:
+            return [*said, (f"; seen there with a score of {score}", False)]
         if is_number(row["score"]):
-            same = row["found_species"] == row["species"]
-            seen: Sequence[tuple[str, bool]] = (
-                [("the right species", False)] if same else _name(row["found_species"], names)
-            )
-            return [*said, ("; there with a score of " + score + ": ", False), *seen]
+            return [
+                *said,
+                ("; seen there as ", False),
+                *_name(row["found_species"], names),
+                (f" ({score})", False),
+            ]
         return [*said, ("; no detection there", False)]
     if kind in ("wrong_species", "both"):
         return [*found, (", in truth ", False), *true]
