@@ -9,8 +9,8 @@ from podura.tables.counts import PUBLIC_COUNT_TABLES
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.people import BENCHMARK_PEOPLE
-from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.review import PUBLIC_REVIEW_TABLES
+from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import PUBLIC_SURVEY_TABLES
 from podura.tables.table import Column, Table
 from podura.tables.trials import TRIALS
