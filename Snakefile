@@ -50,6 +50,7 @@ include: "workflow/rules/survey.smk"
 include: "workflow/rules/counts.smk"
 include: "workflow/rules/review.smk"
 include: "workflow/rules/exports.smk"
+include: "workflow/rules/survey_report.smk"
 include: "workflow/rules/provenance.smk"
 
 

@@ -21,7 +21,7 @@ from podura.survey.exports.annotations import (
 )
 from podura.survey.exports.darwin_core import SurveyRecord, write_archive
 from podura.survey.exports.geojson import geojson, located
-from podura.survey.exports.standing import standing_boxes
+from podura.survey.exports.standing import standing_boxes, with_other_taxa
 from podura.survey.exports.workbook import write_workbook
 from podura.survey.release_species import release_species
 from podura.tables import (
@@ -87,13 +87,14 @@ def main(arguments: argparse.Namespace) -> None:
         licence=card.get("licence"),
         contact=card.get("contact"),
     )
+    taxa = with_other_taxa(species, boxes)
     with whole_folder(arguments.output) as target:
         writers: dict[str, Callable[[Path], None]] = {
-            "coco.json": lambda path: write_json_records(coco(boxes, images, species), path),
-            "yolo": lambda path: write_yolo(boxes, images, species, path),
+            "coco.json": lambda path: write_json_records(coco(boxes, images, taxa), path),
+            "yolo": lambda path: write_yolo(boxes, images, taxa, path),
             "label_studio.json": lambda path: write_text(as_text(label_studio(boxes, images)), path),
-            "label_studio_labels.xml": lambda path: write_text(label_studio_config(species), path),
-            "cvat.xml": lambda path: write_text(cvat(boxes, images, species, name=arguments.survey), path),
+            "label_studio_labels.xml": lambda path: write_text(label_studio_config(taxa), path),
+            "cvat.xml": lambda path: write_text(cvat(boxes, images, taxa, name=arguments.survey), path),
             "detections.csv": lambda path: SURVEY_FINAL_DETECTIONS.write_csv(final, path),
             "survey.xlsx": lambda path: write_workbook(sheets, path),
             "darwin_core.zip": lambda path: write_archive(record, path),

@@ -21,6 +21,7 @@ from podura.survey.tool_decisions import shown_detections
 from podura.tables import (
     BOX_COLUMNS,
     REVIEW_DECISIONS,
+    REVIEW_PICTURES,
     SURVEY_DETECTIONS,
     SURVEY_IMAGES,
     SURVEY_SAMPLES,
@@ -131,7 +132,9 @@ def write_review(
     queue = review_queue(detections, images, amounts, seed=7)
     plan = planned_pictures(queue, detections, images)
     paths = dict(zip(images["image"], map(Path, images["path"]), strict=True))
-    pictures = write_pictures(plan, paths, folder / PICTURES)
+    # Tables go through files, as from rule to rule.
+    REVIEW_PICTURES.write_csv(write_pictures(plan, paths, folder / PICTURES), folder / "pictures.csv")
+    pictures = REVIEW_PICTURES.read_csv(folder / "pictures.csv")
     review = Review(
         survey=survey,
         key=f"test-{survey}",

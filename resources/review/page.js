@@ -81,6 +81,20 @@
     return (state.added.get(item().image) || []).filter(function (entry) { return inView(entry.box); });
   }
 
+  function overlap(a, b) {
+    const wide = Math.min(a[2], b[2]) - Math.max(a[0], b[0]), high = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+    if (wide <= 0 || high <= 0) { return 0; }
+    const area = function (one) { return (one[2] - one[0]) * (one[3] - one[1]); };
+    return wide * high / (area(a) + area(b) - wide * high);
+  }
+
+  // Other boxes on the same place: an animal counts once, for one of them.
+  function rivals(found) {
+    return (data.boxes[found.image] || []).map(function (one) { return byId.get(one[0]); })
+      .filter(function (one) { return one.id !== found.id && overlap(one.box, found.box) >= 0.5; })
+      .sort(function (a, b) { return b.score - a.score; });
+  }
+
   function redraw() {
     const current = isImage() ? chosen : item().detection;
     const drawn = boxesHere().map(function (one) {
@@ -133,6 +147,12 @@
       const found = byId.get(one.detection);
       $("task").replaceChildren("Is this ", speciesName(found.species), "?");
       fact("Detector says", speciesName(found.species), " (" + found.species + "), score " + found.score.toFixed(2));
+    }
+    const about = byId.get(isImage() ? chosen : one.detection);
+    for (const rival of about ? rivals(about).slice(0, 3) : []) {
+      const entry = state.detections.get(rival.id);
+      fact("Box on the same place", speciesName(rival.species), " " + rival.score.toFixed(2), ...(entry ? [" · ", ...answerOf(entry)] : []),
+        rival.score > about.score ? ": if it is the same animal, reject the present box" : ": if it is the same animal, it counts for the present box");
     }
     if (one.sample) { fact("Sample", one.sample); }
     fact("Image", one.image);

@@ -441,3 +441,22 @@ def test_five_thousand_crops_stay_quick(browser: chromium.Browser, tmp_path: Pat
     # A tenth of a second is what a person takes for at once (Nielsen 1993); this machine may be busy.
     assert milliseconds / 100 < 100
     assert len(browser.requests()) < 450, "pictures are loaded as they are needed"
+
+
+def test_tells_of_another_box_on_the_same_place(browser: chromium.Browser, tmp_path: Path) -> None:
+    images = review_data.survey_images(("north",), 1, folder=tmp_path / "images")
+    detections = review_data.survey_detections(images, per_image=2)
+    sides = ["x_min", "y_min", "x_max", "y_max"]
+    detections.loc[1, sides] = (detections.loc[0, sides] + 3).tolist()
+    detections.loc[0, ["species", "score"]] = ("ISO-MIN", 0.9)
+    detections.loc[1, ["species", "score"]] = ("CER-DEN", 0.4)
+    review_data.paint(images, detections)
+    queue = review_data.write_review(tmp_path / "review", images, detections, ReviewSettings(2, 0, 0))
+    browser.open(tmp_path / "review" / "index.html")
+    for position, detection in enumerate(queue["detection"], start=1):
+        go(browser, position)
+        said = text(browser, "facts")
+        if detection == detections["detection"].iloc[0]:
+            assert "Ceratophysella denticulata 0.40: if it is the same animal, it counts" in said
+        else:
+            assert "Isotomiella minor 0.90: if it is the same animal, reject the present box" in said

@@ -64,6 +64,9 @@ HEADINGS = {
     "survey_diversity": "`surveys/<survey>/diversity.csv`",
     "survey_final_detections": "`surveys/<survey>/detections.csv`",
     "survey_sample_checks": "`surveys/<survey>/checks.csv`",
+    "review_queue": "`surveys/<survey>/review/queue.csv`",
+    "review_decisions": "`surveys/<survey>/review/decisions.csv`",
+    "review_problems": "`surveys/<survey>/review/problems.csv`",
 }
 
 

@@ -25,7 +25,7 @@ from podura.survey.exports import darwin_core_files
 from podura.survey.exports.annotations import as_text, coco, cvat, label_studio, write_yolo
 from podura.survey.exports.darwin_core import SIZES, UNVERIFIED, VERIFIED, SurveyRecord, write_archive
 from podura.survey.exports.geojson import geojson, located
-from podura.survey.exports.standing import inside_names, standing_boxes
+from podura.survey.exports.standing import inside_names, standing_boxes, with_other_taxa
 from podura.survey.exports.workbook import write_workbook
 from podura.tables import (
     BOX_COLUMNS,
@@ -74,6 +74,7 @@ def final_detections() -> pd.DataFrame:
 
 FINAL = final_detections()
 BOXES = standing_boxes(FINAL)
+TAXA = with_other_taxa(SPECIES, BOXES)
 
 
 def counts() -> pd.DataFrame:
@@ -118,8 +119,10 @@ def record(**changes: Any) -> SurveyRecord:
     return SurveyRecord(**{**given, **changes})
 
 
-def test_what_stands_is_what_has_a_final_species() -> None:
-    assert len(BOXES) == FINAL["final_species"].notna().sum()
+def test_what_stands_is_what_has_a_name_by_its_final_species_or_its_taxon() -> None:
+    assert len(BOXES) == FINAL["taxon"].notna().sum()
+    sure = FINAL[FINAL["final_species"].notna()]
+    assert BOXES["species"].isin(CODES).sum() == len(sure)
     assert BOXES["key"].is_unique
     assert BOXES["human"].sum() == 3
     added = BOXES[BOXES["key"].str.startswith("added-")]
@@ -153,7 +156,7 @@ def expect(read: RawAnnotations, tolerance: float, names: Mapping[str, str] | No
 
 
 def test_coco_reads_back(tmp_path: Path) -> None:
-    write_json(coco(BOXES, IMAGES, SPECIES), tmp_path / "coco.json")
+    write_json(coco(BOXES, IMAGES, TAXA), tmp_path / "coco.json")
     expect(read_annotations("coco", tmp_path / "coco.json", size_of=size_of), 1e-9)
     from pycocotools.coco import COCO
 
@@ -167,7 +170,7 @@ def test_coco_reads_back(tmp_path: Path) -> None:
 
 
 def test_yolo_reads_back(tmp_path: Path) -> None:
-    write_yolo(BOXES, IMAGES, SPECIES, tmp_path / "yolo")
+    write_yolo(BOXES, IMAGES, TAXA, tmp_path / "yolo")
     for row in IMAGES[IMAGES["status"] == "ok"].itertuples():
         path = tmp_path / "yolo" / "images" / row.image
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,10 +189,10 @@ def test_label_studio_reads_back(tmp_path: Path) -> None:
 
 def test_cvat_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "annotations.xml"
-    path.write_text(cvat(BOXES, IMAGES, SPECIES, name="spring"), encoding="utf-8")
+    path.write_text(cvat(BOXES, IMAGES, TAXA, name="spring"), encoding="utf-8")
     expect(read_annotations("cvat", path, size_of=size_of), 0.006)
     labels = ElementTree.parse(path).findall("meta/task/labels/label/name")
-    assert [one.text for one in labels] == CODES
+    assert [one.text for one in labels] == [*CODES, "Collembola, undetermined", "Lepidocyrtus sp."]
 
 
 @given(
@@ -213,7 +216,7 @@ def test_no_name_leaves_its_folder_and_no_two_meet(names: list[str]) -> None:
 def test_yolo_never_writes_outside_its_folder(tmp_path: Path) -> None:
     images = IMAGES.copy()
     images["image"] = [f"../../{name}" for name in images["image"]]
-    write_yolo(BOXES.assign(image="../../" + BOXES["image"]), images, SPECIES, tmp_path / "a" / "b" / "yolo")
+    write_yolo(BOXES.assign(image="../../" + BOXES["image"]), images, TAXA, tmp_path / "a" / "b" / "yolo")
     files = {path.relative_to(tmp_path).parts[:3] for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {("a", "b", "yolo")}
     assert (tmp_path / "a/b/yolo/labels/north/field 0.txt").read_text(encoding="utf-8").count("\n") == (

@@ -93,7 +93,7 @@ def _items(review: Review) -> list[dict[str, Any]]:
         pictures.setdefault(key, []).append(
             {
                 "file": f"{PICTURES}/{one.file}",
-                "place": [one.x, one.y, one.width, one.height],
+                "place": [int(side) for side in (one.x, one.y, one.width, one.height)],
                 "fault": None if pd.isna(one.fault) else one.fault,
             }
         )
@@ -119,7 +119,7 @@ def _earlier(decisions: pd.DataFrame) -> list[dict[str, Any]]:
             "image": row.image,
             "detection": None if pd.isna(row.detection) else row.detection,
             "species": None if pd.isna(row.species) else row.species,
-            "box": None if pd.isna(row.x_min) else [row.x_min, row.y_min, row.x_max, row.y_max],
+            "box": None if pd.isna(row.x_min) else [float(getattr(row, side)) for side in BOX_COLUMNS],
             "reviewer": row.reviewer,
         }
         for row in counting.itertuples()

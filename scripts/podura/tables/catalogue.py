@@ -9,6 +9,7 @@ from podura.tables.counts import PUBLIC_COUNT_TABLES
 from podura.tables.diagnosis import BENCHMARK_SUSPECTS, DIAGNOSES
 from podura.tables.pairs import LEAKAGE
 from podura.tables.people import BENCHMARK_PEOPLE
+from podura.tables.review import PUBLIC_REVIEW_TABLES
 from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import PUBLIC_SURVEY_TABLES
 from podura.tables.table import Column, Table
@@ -292,4 +293,5 @@ PUBLIC_TABLES: tuple[Table, ...] = (
     BENCHMARK_PEOPLE,
     *PUBLIC_SURVEY_TABLES,
     *PUBLIC_COUNT_TABLES,
+    *PUBLIC_REVIEW_TABLES,
 )

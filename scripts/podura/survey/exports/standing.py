@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -19,17 +19,17 @@ def standing_boxes(final: pd.DataFrame) -> pd.DataFrame:
     """The animals that a survey finally has: ``key, image, sample, species, score, human, reviewer,
     decided_at`` and the box.
 
-    final: as detections.csv of a survey. Those with a final species are animals: accepted by a certified
-    threshold, or by a person. ``key`` is the detection, or for an added animal a digest of its place.
-    ``human`` says that a person identified it.
+    final: as detections.csv of a survey. Those with a taxon are animals; ``species`` is the final species, or
+    the genus or group where no species is sure. ``key`` is the detection, or for an added animal a digest of
+    its place. ``human`` says that a person identified it.
     """
-    kept = final[final["final_species"].notna()]
+    kept = final[final["taxon"].notna()]
     frame = pd.DataFrame(
         {
             "key": kept["detection"].astype("string"),
             "image": kept["image"].astype("string"),
             "sample": kept["sample"].astype("string"),
-            "species": kept["final_species"].astype("string"),
+            "species": kept["final_species"].astype("string").fillna(kept["taxon"].astype("string")),
             "score": kept["score"].astype("float64"),
             **{name: kept[name].astype("float64") for name in BOX_COLUMNS},
             "human": kept["decision"].isin(["accept", "species", "add"]).astype(bool),
@@ -40,6 +40,13 @@ def standing_boxes(final: pd.DataFrame) -> pd.DataFrame:
     added = frame["key"].isna()
     frame.loc[added, "key"] = [added_key(row) for row in frame[added].itertuples(index=False)]
     return frame.sort_values(["image", "key"], kind="stable").reset_index(drop=True)
+
+
+def with_other_taxa(species: Sequence[Mapping[str, str]], boxes: pd.DataFrame) -> list[Mapping[str, str]]:
+    """The species, and behind them genera and groups that boxes are named by, in alphabetical order."""
+    known = {one["code"] for one in species}
+    others = sorted(set(boxes["species"].dropna()) - known)
+    return [*species, *({"code": name, "name": name} for name in others)]
 
 
 def added_key(row: object) -> str:
