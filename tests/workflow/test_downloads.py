@@ -60,15 +60,8 @@ def server():
 def download(folder: Path, entries: dict, check: bool = True) -> str:
     (folder / "config").mkdir(exist_ok=True)
     (folder / "config/config.yaml").write_text(yaml.safe_dump({"dataset": {"downloads": entries}}), "utf-8")
-    return snakemake(
-        folder,
-        "--snakefile",
-        str(REPOSITORY / "workflow/download.smk"),
-        "--keep-going",
-        "--retries",
-        "0",
-        check=check,
-    )
+    file = str(REPOSITORY / "workflow/download.smk")
+    return snakemake(folder, "--snakefile", file, "--keep-going", "--retries", "0", check=check)
 
 
 def digest(path: str) -> str:

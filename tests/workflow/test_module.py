@@ -39,7 +39,7 @@ rule summary:
 
 @pytest.fixture
 def host(tmp_path):
-    """Another workflow that takes Podura with a study of its own, without a file of the repository beside it."""
+    """Another workflow that takes Podura with a study of its own, in a folder of its own."""
     tiny = yaml.safe_load((REPOSITORY / "tests/studies/tiny.yaml").read_text(encoding="utf-8"))
     study = {
         **tiny,
@@ -50,9 +50,8 @@ def host(tmp_path):
         "models": {"table": "models.yaml", "include": ["yolov5n"]},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"podura": study}), encoding="utf-8")
-    (tmp_path / "Snakefile").write_text(
-        HOST.format(snakefile=str(REPOSITORY / "Snakefile")), encoding="utf-8"
-    )
+    text = HOST.format(snakefile=str(REPOSITORY / "Snakefile"))
+    (tmp_path / "Snakefile").write_text(text, encoding="utf-8")
     shutil.copy(REPOSITORY / "config/species.tsv", tmp_path / "species.tsv")
     shutil.copy(REPOSITORY / "tests/studies/tiny_images.tsv", tmp_path / "images.tsv")
     shutil.copy(REPOSITORY / "tests/studies/tiny_models.yaml", tmp_path / "models.yaml")
