@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from podura.annotations.kinds import KINDS
+from podura.configuration.downloads import downloads
 from podura.configuration.pretrained import WEIGHT_SOURCES, read_weight_sources
 from podura.configuration.structure import allowed, load_schema, with_defaults
 from podura.tables import IMAGES, PUBLIC_TABLES, SPECIES, Table
@@ -192,7 +193,9 @@ def test_the_readme_documents_no_other_table() -> None:
 
 
 def test_the_example_of_a_model_and_of_an_overlay_have_the_right_keys() -> None:
-    overlay, model, tiled = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.S))
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    overlay, from_elsewhere, model, tiled = (yaml.safe_load(text) for text in blocks)
+    assert [one.unpack for one in downloads(from_elsewhere).values()] == [True, False]
     config_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "config")))
     model_keys = dict(leaves(load_schema(ROOT / "workflow" / "schemas", "model")))
     assert set(flat(overlay)) <= set(config_keys)

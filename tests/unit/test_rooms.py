@@ -18,6 +18,7 @@ ROOMS = [
     "jobs",
     "energy",
     "downloads",
+    "archives",
     "slides",
     "annotations",
     "stratification",

@@ -9,13 +9,16 @@ import yaml
 from dataclasses import asdict
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 # Relative to the working directory, so that moving the repository with its results runs nothing again.
-SCRIPTS = Path(
-    os.path.relpath(
-        Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
-        / "scripts"
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+if not (BASE / "scripts" / "podura").is_dir():
+    # Of a module from github(...) Snakemake fetches single files, not the library that jobs import.
+    raise WorkflowError(
+        f"Podura runs from a copy on disk, and {BASE} is none. Clone it, and write the path of its Snakefile."
     )
-)
+SCRIPTS = Path(os.path.relpath(BASE / "scripts"))
 sys.path.insert(0, str(SCRIPTS.resolve()))
 from podura.configuration.load import load_study
 from podura.configuration.painted import painting_memory_mb
@@ -40,7 +43,6 @@ from podura.tables import (
     write_text,
 )
 from podura.training.search import search_seed
-from snakemake.exceptions import WorkflowError
 
 # Rules call plain "python": that of a conda environment where there is one, else that of Snakemake.
 prefer_this_python()
@@ -175,11 +177,16 @@ def species_facts():
 
 def write_run_config():
     """Write the merged configuration, defaults filled in, beside the results."""
-    text = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
-    write_text(
-        f"# The merged configuration of this run, defaults filled in.\n{text}",
-        RUN_CONFIG,
-    )
+    merged = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
+    text = f"# The merged configuration of this run, defaults filled in.\n{merged}"
+    # Jobs of a module come here as well, at the same time.
+    if not Path(RUN_CONFIG).is_file() or Path(RUN_CONFIG).read_text("utf-8") != text:
+        write_text(text, RUN_CONFIG)
+
+
+# A workflow that uses Podura as a module runs its own handlers, not Podura's onstart.
+if not workflow.modifier.is_main_snakefile():
+    write_run_config()
 
 
 def closing_words():
