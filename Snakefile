@@ -73,7 +73,7 @@ onerror:
 rule all:
     default_target: True
     input:
-        benchmark_results(),
+        BENCHMARK_RESULTS,
         rules.manifest.output,
     localrule: True
 

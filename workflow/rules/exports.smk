@@ -4,12 +4,6 @@
 #            samples.geojson where coordinates are known, darwin_core.zip; surveys/<survey>/training/.
 
 
-def with_study(wildcards):
-    """The annotations of the study, where the survey runs with the study's own release."""
-    foreign = SURVEYS[wildcards.survey].release or RELEASE.folder
-    return [] if foreign else rules.import_dataset.output.annotations
-
-
 rule survey_exports:
     input:
         release=release_file("detector.json"),

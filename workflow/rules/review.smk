@@ -4,16 +4,6 @@
 #            decisions.csv, problems.csv.
 
 
-def decision_files(wildcards):
-    """The files in which reviewers saved their decisions."""
-    return [str(path) for path in SURVEYS[wildcards.survey].decisions]
-
-
-def review_templates():
-    """Digest of the templates, styles and scripts of the review page."""
-    return fingerprint(sorted((SCRIPTS.parent / "resources" / "review").glob("*")))
-
-
 rule review_queue:
     input:
         release=release_file("detector.json"),

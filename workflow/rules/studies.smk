@@ -3,18 +3,6 @@
 #   outputs: benchmark/compared/compared.{csv,svg,pdf,png,html}.
 
 
-def other_study():
-    """Files of the study that this one is compared with, as far as they are there: the script tells what is not."""
-    folder = STUDY.compare_with
-    if folder is None:
-        return []
-    files = [folder / "config.yaml", folder / "dataset" / "split.csv"]
-    files += [folder / "benchmark" / f"{name}.csv" for name in ("species", "models")]
-    files += sorted(folder.glob("matches/*/**/test.parquet"))
-    files += sorted(folder.glob("dataset/parts/**/test/images.csv"))
-    return [file for file in files if file.is_file()]
-
-
 rule compare_studies:
     input:
         species=rules.merge.output.species,

@@ -140,3 +140,19 @@ def of_surveys(patterns):
         return expand(patterns, survey=SURVEYS)
 
     return files
+
+
+def decision_files(wildcards):
+    """The files in which reviewers saved their decisions."""
+    return [str(path) for path in SURVEYS[wildcards.survey].decisions]
+
+
+def review_templates():
+    """Digest of the templates, styles and scripts of the review page."""
+    return fingerprint(sorted((SCRIPTS.parent / "resources" / "review").glob("*")))
+
+
+def with_study(wildcards):
+    """The annotations of the study, where the survey runs with the study's own release."""
+    foreign = SURVEYS[wildcards.survey].release or RELEASE.folder
+    return [] if foreign else rules.import_dataset.output.annotations
