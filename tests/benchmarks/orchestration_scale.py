@@ -15,12 +15,14 @@ against the sum over its benchmark files.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +82,7 @@ def main() -> None:
     return None
 
 
-def measured(folder: Path, size: Size):
+def measured(folder: Path, size: Size) -> Iterator[tuple[str, int, Cost]]:
     """Yield the name of a run, the number of its jobs, and what it took."""
     write_study(folder, size)
     first = snakemake(folder, "--dry-run", "--quiet", "rules")
@@ -134,7 +136,10 @@ def finish(folder: Path) -> None:
             path.touch()
         else:
             path.mkdir(parents=True, exist_ok=True)
-    snakemake(folder, "--touch", "--quiet", "all")
+    # Read by every run, before anything else: the digest of the empty table of the split.
+    sealed = {"split_sha256": hashlib.sha256(b"").hexdigest()}
+    (folder / "results/scale/dataset/split.json").write_text(json.dumps(sealed))
+    snakemake(folder, "--touch", "--quiet", "rules")
 
 
 def write_study(folder: Path, size: Size) -> None:
