@@ -1,7 +1,7 @@
-"""What Snakemake itself costs: planning, a run with nothing to do and one changed model, at 20 to 10,000 jobs.
+"""What Snakemake itself costs: planning, nothing to do and one changed model, at 20 to 10,000 jobs.
 
     python tests/benchmarks/orchestration_scale.py                  # studies of about 20, 100 and 1,000 jobs
-    python tests/benchmarks/orchestration_scale.py --sizes 3 4      # 3,400 jobs (20 × 10 × 5 × 50) and 10,000
+    python tests/benchmarks/orchestration_scale.py --sizes 3 4      # 3,400 jobs and 10,000
     python tests/benchmarks/orchestration_scale.py --share benchmarks/demo --cpu 700
 
 Wanted for 20 models × 10 seeds × 5 folds × 50 species: each under 30 seconds and 2 GB on two cores. Outputs of
@@ -69,14 +69,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.share:
         return print(share(arguments.share, arguments.cpu))
-    print(f"{'models':>6} {'seeds':>5} {'folds':>5} {'species':>7} {'jobs':>6}  {'run':<12} CPU s  clock s  peak MB")
+    print("models seeds folds species   jobs  run          CPU s  clock s  peak MB")
     for number in arguments.sizes:
         size = SIZES[number]
         with tempfile.TemporaryDirectory() as folder:
             for name, jobs, cost in measured(Path(folder), size):
                 print(
-                    f"{size.models:6d} {size.seeds:5d} {size.folds:5d} {size.species:7d} {jobs:6d}  {name:<12}"
-                    f"{cost.cpu:6.1f} {cost.clock:8.1f} {cost.peak_mb:8.0f}",
+                    f"{size.models:6d} {size.seeds:5d} {size.folds:5d} {size.species:7d} {jobs:6d}  "
+                    f"{name:<12}{cost.cpu:6.1f} {cost.clock:8.1f} {cost.peak_mb:8.0f}",
                     flush=True,
                 )
     return None
@@ -185,7 +185,8 @@ def write_images(folder: Path, codes: list[str]) -> None:
     ]
     document = {
         "images": [
-            {"id": n + 1, "file_name": f"{name}.png", "width": 64, "height": 48} for n, name in enumerate(names)
+            {"id": n + 1, "file_name": f"{name}.png", "width": 64, "height": 48}
+            for n, name in enumerate(names)
         ],
         "annotations": boxes,
         "categories": [{"id": n + 1, "name": code} for n, code in enumerate(codes)],

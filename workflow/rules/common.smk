@@ -24,7 +24,7 @@ from podura.configuration.structure import load_schema
 from podura.configuration.surveys import part_of
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
-from podura.jobs import prefer_this_python
+from podura.jobs import prefer_this_python, storage_trouble
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
@@ -163,10 +163,13 @@ def species_facts():
 def write_run_config():
     """Write the merged configuration, defaults filled in, beside the results."""
     text = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
-    write_text(
-        f"# The merged configuration of this run, defaults filled in.\n{text}",
-        RUN_CONFIG,
-    )
+    try:
+        write_text(
+            f"# The merged configuration of this run, defaults filled in.\n{text}",
+            RUN_CONFIG,
+        )
+    except OSError as error:
+        raise WorkflowError(storage_trouble(error) or str(error)) from None
 
 
 def closing_words():
