@@ -55,7 +55,7 @@ SlurmdTimeout=60
 MessageTimeout=30
 KillWait=10
 OverTimeLimit=0
-MinJobAge=600
+MinJobAge=7200
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:pretended:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP

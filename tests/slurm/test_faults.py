@@ -35,7 +35,7 @@ def new_jobs(cluster, before):
 
 
 def test_a_job_that_is_cancelled_is_submitted_again_and_goes_on(cluster, run, before_training):
-    epochs(before_training, 30)
+    epochs(before_training, 15)
     before = training_jobs(cluster)
     study = run(before_training, "--", WEIGHTS)
     study.until(study.training, "a checkpoint")
@@ -91,7 +91,7 @@ def test_a_drained_node_delays_and_loses_nothing(cluster, run, before_training):
 
 @pytest.mark.parametrize("daemon", ["slurmctld", "slurmd"])
 def test_a_daemon_that_is_killed_and_started_again_costs_no_job(cluster, run, before_training, daemon):
-    epochs(before_training, 30)
+    epochs(before_training, 15)
     before = training_jobs(cluster)
     study = run(before_training, "--", WEIGHTS)
     study.until(study.training, "a checkpoint")
@@ -104,7 +104,7 @@ def test_a_daemon_that_is_killed_and_started_again_costs_no_job(cluster, run, be
     study.succeed()
     assert len(new_jobs(cluster, before)) == 1
     facts = json.loads((before_training / MODEL / "model.json").read_text())
-    assert facts["epochs"] == 30
+    assert facts["epochs"] == 15
 
 
 def unlock(folder) -> subprocess.CompletedProcess:
@@ -114,7 +114,7 @@ def unlock(folder) -> subprocess.CompletedProcess:
 
 
 def test_what_jobs_finish_after_their_snakemake_was_killed_is_not_repeated(cluster, run, before_training):
-    epochs(before_training, 30)
+    epochs(before_training, 15)
     before = training_jobs(cluster)
     first = run(before_training, "--", WEIGHTS)
     first.until(first.training, "a checkpoint")

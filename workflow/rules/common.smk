@@ -28,7 +28,7 @@ from podura.configuration.structure import load_schema
 from podura.configuration.surveys import part_of
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
-from podura.jobs import prefer_this_python
+from podura.jobs import prefer_this_python, storage_trouble
 from podura.fingerprints import fingerprint
 from podura.provenance import code_digest
 from podura.splits.sealed import check_settings, check_unchanged
@@ -178,10 +178,15 @@ def species_facts():
 def write_run_config():
     """Write the merged configuration, defaults filled in, beside the results."""
     merged = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
-    text = f"# The merged configuration of this run, defaults filled in.\n{merged}"
+    text = f"# The merged configuration of this run, defaults filled in.
+{merged}"
     # Jobs of a module come here as well, at the same time.
-    if not Path(RUN_CONFIG).is_file() or Path(RUN_CONFIG).read_text("utf-8") != text:
+    if Path(RUN_CONFIG).is_file() and Path(RUN_CONFIG).read_text("utf-8") == text:
+        return
+    try:
         write_text(text, RUN_CONFIG)
+    except OSError as error:
+        raise WorkflowError(storage_trouble(error) or str(error)) from None
 
 
 # A workflow that uses Podura as a module runs its own handlers, not Podura's onstart.

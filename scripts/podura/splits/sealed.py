@@ -73,7 +73,14 @@ def check_unchanged(results: Path) -> None:
     table, facts = results / "dataset" / "split.csv", results / "dataset" / "split.json"
     if not table.is_file() or not facts.is_file():
         return
-    if file_digest(table) != read_json(facts)["split_sha256"]:
+    try:
+        written = read_json(facts)["split_sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{facts} is damaged, as after a loss of power. Delete it and run again, which makes it anew: the "
+            "same slides and settings give the same split."
+        ) from None
+    if file_digest(table) != written:
         raise UserError(
             f"{table} was changed after it was made; the results belong to the split as it was. Delete the "
             "file and run again, which makes it anew. To fix parts, use the column 'part' of the table of "
@@ -86,5 +93,5 @@ def _has_models(results: Path) -> bool:
     return any(
         any(models.glob(f"{pattern}/{name}"))
         for pattern in ("*/seed-*", "*/fold-*/seed-*")
-        for name in ("weights.safetensors", ".checkpoint")
+        for name in ("weights.safetensors", ".checkpoint", ".finished")
     )
