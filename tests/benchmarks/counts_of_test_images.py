@@ -4,8 +4,8 @@
 
 Reads a finished study. The test images are taken for a survey, so many images a sample, and counted by the
 evidence of the validation and calibration slides, for each detector and seed. Naive: detections from the
-empirical threshold for the target precision on. Prints, by species, the annotated animals, both counts, how often
-the interval holds the annotated number, and the mean errors of a sample.
+empirical threshold for the target precision on. Prints, by species, the annotated animals, both counts, how
+often the interval holds the annotated number, and the mean errors of a sample.
 """
 
 from __future__ import annotations
