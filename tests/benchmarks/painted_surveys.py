@@ -2,9 +2,9 @@
 
     python tests/benchmarks/painted_surveys.py [--surveys 5] [--cores 2]
 
-Runs Snakemake for surveys like that of config/studies/demo_survey.yaml, each painted with a
-seed of its own, by the release of the demo study (a finished demo is used as it is), and compares counts.csv with
-what was painted. Prints by site the share of intervals that hold the animals, totals and the mean error of a
+Runs Snakemake for surveys like that of config/studies/demo_survey.yaml, each painted with a seed of its own,
+by the release of the demo study (a finished demo is used as it is), and compares counts.csv with what was
+painted. Prints by site the share of intervals that hold the animals, totals and the mean error of a
 sample and species, beside those of the empirical threshold for 95 % precision; and which sites the drift
 check flags. Ends with 1 where the intervals of a site that is not flagged hold less than they state.
 """
