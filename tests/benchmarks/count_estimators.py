@@ -46,11 +46,11 @@ class PrecisionRecall:
             mine = slides.detections[
                 slides.detections["species"].eq(code) & (slides.detections["score"] >= least)
             ]
-            rows = mine["slide"].map(place).to_numpy()
+            rows = mine["slide"].map(place).to_numpy(dtype=np.int64)
             detected[:, kind] = np.bincount(rows, minlength=len(names))
             hit = mine["truth_species"].eq(code).to_numpy(dtype=bool)
             right[:, kind] = np.bincount(rows[hit], minlength=len(names))
-            there = slides.truths.loc[slides.truths["species"] == code, "slide"].map(place)
+            there = slides.truths.loc[slides.truths["species"] == code, "slide"].map(place).astype("int64")
             animals[:, kind] = np.bincount(there, minlength=len(names))
         weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=400)
         weights = np.concatenate([np.ones((1, len(names))), weights])

@@ -142,7 +142,7 @@ def counted(drawn: Drawn, thresholds: Floats, sample: str) -> Counted:
     code = mine["species"].map({name: k for k, name in enumerate(SPECIES)}).to_numpy(dtype=np.int64)
     kept = mine["score"].to_numpy() >= thresholds[code]
     counts = np.zeros((len(slides), len(SPECIES)), dtype=np.int64)
-    np.add.at(counts, (mine["slide"].map(slides).to_numpy()[kept], code[kept]), 1)
+    np.add.at(counts, (mine["slide"].map(slides).to_numpy(dtype=np.int64)[kept], code[kept]), 1)
     areas = np.zeros(len(slides))
     np.add.at(areas, pictures["slide"].map(slides).to_numpy(), image_areas(pictures, in_mm2=True))
     return Counted(counts, areas)

@@ -241,7 +241,7 @@ def test_intervals_hold_the_truth_in_samples_of_other_density_and_mix(change):
     density = base.density * change.get("density", 1.0)
     other = replace(base, density=density[::-1].copy() if change.get("mix") else density)
     inside, corrected, naive = [], [], []
-    for repeat in range(12):
+    for repeat in range(6):
         random = np.random.default_rng([11, repeat])
         slides = draw_slides(base, 12, 2, 4, random)
         thresholds = counting_thresholds(slides.detections, slides.truths, SPECIES)

@@ -54,7 +54,7 @@ def test_checking_everything_leaves_the_truth_and_no_doubt():
 )
 def test_intervals_hold_even_where_the_sample_is_unlike_the_annotated_slides(population):
     inside, errors = [], []
-    for repeat in range(8):
+    for repeat in range(4):
         random = np.random.default_rng([2, repeat])
         survey, estimator, _ = reviewed(population, random, 150, 40, 18)
         truth = survey.animals()
