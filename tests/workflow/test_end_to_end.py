@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -101,7 +103,51 @@ def test_logs_and_benchmarks_are_left(finished):
 
 def test_snakemakes_own_report_is_made(study):
     snakemake(study, "--configfile", TINY, "--report", "report.zip")
-    assert (study / "report.zip").stat().st_size > 10_000
+    with zipfile.ZipFile(study / "report.zip") as report:
+        names = report.namelist()
+        (page,) = (name for name in names if name.endswith("report.html"))
+        text = report.read(page).decode("utf-8")
+    figures = {path.stem for path in (study / "results/tiny/benchmark/figures").glob("*.svg")}
+    assert {"recall_at_precision", "speed", "overlays", "precision_recall"} <= figures
+    held = {Path(name).name for name in names}
+    assert {f"{figure}.svg" for figure in figures} <= held
+    assert {"models.md", "costs.csv", "species.csv"} <= held
+    # Captions and labels are filled from the configuration, and nothing of a template is left.
+    assert "(50 resamples)" in text
+    assert "certified for a precision of 95 %" in text
+    assert "what each detector costs" in text
+    assert "snakemake.config" not in text
+
+
+def test_tables_for_papers_and_costs_are_left(finished):
+    benchmark = finished / "results/tiny/benchmark"
+    costs = pd.read_csv(benchmark / "costs.csv").set_index("model")
+    assert list(costs.index) == MODELS[:2]
+    assert (costs["training_seconds"] > 0).all()
+    assert (costs["detection_megapixels_per_second"] > 0).all()
+    assert (costs["model_mb"] > 1).all()
+    measured = costs["energy_status"] == "measured"
+    assert (costs["training_energy_wh"].notna() == measured).all(), "an estimate is no measurement"
+    for name in ("models", "species", "comparisons", "dataset", "costs"):
+        for ending in ("csv", "tex", "md", "xlsx"):
+            assert (benchmark / f"tables/{name}.{ending}").stat().st_size > 0
+    assert "*Ceratophysella denticulata*" in (benchmark / "tables/methods.md").read_text(encoding="utf-8")
+    assert "@inproceedings{ren2015faster," in (benchmark / "tables/references.bib").read_text()
+
+
+def test_a_study_beside_itself_differs_by_nothing(study):
+    shutil.copytree(study / "results/tiny", study / "last_year")
+    given = ("--configfile", TINY, "--config", "compare_with=last_year")
+    snakemake(study, "compare_studies", *given)
+    compared = pd.read_csv(study / "results/tiny/benchmark/compared/compared.csv")
+    means = compared[compared["species"].isna()]
+    assert means["paired"].all()
+    assert (means["difference"] == 0).all()
+    assert "nothing" in snakemake(study, "-n", "compare_studies", *given).lower()
+    shutil.rmtree(study / "last_year/matches")
+    refused = snakemake(study, "compare_studies", *given, check=False)
+    assert "there is no such file, so this study cannot be compared" in refused
+    assert "Traceback" not in refused
 
 
 def test_from_scratch_again_the_tables_are_the_same_to_the_byte(finished, tmp_path):

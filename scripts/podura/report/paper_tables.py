@@ -310,8 +310,8 @@ def costs_paper(results: Results, costs: pd.DataFrame) -> PaperTable:
             f"Trained on: {'; '.join(machines) or MISSING}. Times hold for this machine and for what else "
             "ran on it.",
             "Mean of a training with its validation; of an ensemble, of all that it fuses.",
-            "By meters of the machine, other programs on its processor included; never estimated. "
-            f"{'; '.join(reasons) or MISSING}.",
+            "By meters of the machine, other programs on its processor included; never estimated "
+            f"({'; '.join(reasons) or MISSING}).",
             "Highest peak in training; a dash without a GPU.",
         ),
     )
