@@ -23,6 +23,7 @@ from podura.report.reading import read_leakage, read_results
 from podura.slides.reading import read_image
 from podura.tables import (
     ALL_SEEDS,
+    BENCHMARK_COSTS,
     BENCHMARK_FOLDS,
     BENCHMARK_MODELS,
     CROPS,
@@ -101,6 +102,7 @@ def main(arguments: argparse.Namespace) -> None:
         leakage=read_leakage(arguments.results),
         ensembles=json.loads(arguments.ensembles),
         missing=json.loads(arguments.missing),
+        costs=BENCHMARK_COSTS.read_csv(arguments.costs),
         crops_table=crops,
         crops=within_budget(crops, results.models_table, arguments.gallery),
     )
@@ -125,6 +127,7 @@ if __name__ == "__main__":
     parser.add_argument("--species", required=True, help="names of the species as JSON")
     parser.add_argument("--ensembles", default="{}", help="members and seeds of each ensemble as JSON")
     parser.add_argument("--gallery", type=Path, required=True, help="folder with pictures of errors")
+    parser.add_argument("--costs", type=Path, required=True, help="benchmark/costs.csv")
     parser.add_argument("--missing", default="[]", help="what has not ended, in sentences, as JSON")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True, help="the page with more, as a ZIP")

@@ -61,9 +61,9 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert browser.run("document.documentElement.scrollWidth") <= width
     heights = browser.run("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height)")
     # Those in tabs that are not chosen have no height.
-    assert len(heights) == 10
+    assert len(heights) == 12
     heights = [height for height in heights if height]
-    assert len(heights) == 9
+    assert len(heights) == 11
     # The flattest is the axis of two detectors, on a phone.
     assert min(heights) > 80
 

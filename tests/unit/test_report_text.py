@@ -14,7 +14,14 @@ from podura.report import archive
 from podura.report.examples import MOST_BYTES, galleries, shown_in_page, within_budget
 from podura.report.figures import draw_figures
 from podura.report.gaps import gaps
-from podura.report.made import randomness, species_spread_rows, spread_rows, training_rows
+from podura.report.made import (
+    cost_rows,
+    energy_note,
+    randomness,
+    species_spread_rows,
+    spread_rows,
+    training_rows,
+)
 from podura.report.methods import methods_paragraphs, methods_text
 from podura.report.page import render_report
 from podura.report.results import Results
@@ -102,6 +109,36 @@ class TestRandomness:
             for model in ("fasterrcnn_lite0", "yolov5n")
             for seed in (1, 2)
         ]
+
+
+class TestCosts:
+    def test_what_was_not_measured_is_a_dash(self, results: Results) -> None:
+        rows = cost_rows(results)
+        assert [row["label"] for row in rows] == ["Faster R-CNN Lite0", "YOLOv5n (anchor-free head)"]
+        assert rows[0]["training"] == "1 min 33 s"
+        assert rows[0]["training_energy"] == rows[0]["size"] == rows[0]["device"] == "–"
+        assert energy_note(results) == ""
+
+    def test_the_table_of_costs_adds_size_speed_and_energy(self, results: Results) -> None:
+        nothing = dict.fromkeys(tables.BENCHMARK_COSTS.names)
+        measured = {
+            "model_mb": 10.2,
+            "device": "cuda:0 (NVIDIA A40)",
+            "training_images_per_second": 61.3,
+            "training_energy_wh": 12.345,
+            "detection_megapixels_per_second": 4.5,
+            "energy_status": "measured",
+            "energy_note": "of the GPU",
+        }
+        costs = tables.BENCHMARK_COSTS.frame([{**nothing, "model": "yolov5n", **measured}])
+        known = dataclasses.replace(results, costs=costs)
+        other, row = cost_rows(known)
+        assert row["training_energy"] == "12.3 Wh"
+        assert row["training_images"] == "61.3 images/s"
+        assert row["detection_rate"] == "4.5 megapixels/s"
+        assert row["device"] == "cuda:0 (NVIDIA A40)"
+        assert other["size"] == "–"
+        assert energy_note(known) == "Energy: measured (of the GPU)."
 
 
 class TestGaps:

@@ -22,6 +22,7 @@ rule report:
         counts=rules.split.output.counts,
         leakage=rules.leakage.output.table,
         gallery=rules.gallery.output,
+        costs="<results>/benchmark/costs.csv",
         runs=all_runs("<results>/detections/{model}/{run}/run.json"),
     output:
         page=report(
@@ -57,5 +58,6 @@ rule report:
         ),
     shell:
         "python {params.script} --results {params.results:q} --species {params.species:q} "
-        "--ensembles {params.ensembles:q} --gallery {input.gallery:q} --missing {params.missing:q} "
+        "--ensembles {params.ensembles:q} --gallery {input.gallery:q} "
+        "--costs {input.costs:q} --missing {params.missing:q} "
         "--output {output.page:q} --archive {output.archive:q} --log {log:q}"

@@ -85,7 +85,7 @@ def calibration_cell(row: dict[str, Any]) -> dict[str, str]:
     notes = [f"on {plural(int(slides), 'slide')}" if is_number(slides) else ""]
     notes.append(f"design effect {float(deff):.2g}" if is_number(deff) else "")
     bound = fraction(row["precision_lower"], 3)
-    notes.append(f"≥ {bound}" if bound != MISSING else "")
+    notes.append(f"≥\u00a0{bound}" if bound != MISSING else "")
     return {
         "text": f"{count(errors)} of {count(n)}",
         "note": ", ".join(note for note in notes if note),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from podura.report.comparisons import ranked_models
 from podura.report.gaps import n_seeds
@@ -18,7 +19,17 @@ from podura.report.results import (
     seed_means,
     species_codes,
 )
-from podura.report.wording import MISSING, count, duration, fraction, interval, listing, plural
+from podura.report.wording import (
+    MISSING,
+    count,
+    duration,
+    fraction,
+    interval,
+    listing,
+    memory,
+    millions,
+    plural,
+)
 
 
 def training_rows(results: Results) -> list[dict[str, str]]:
@@ -208,22 +219,45 @@ def species_spread_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def cost_rows(results: Results) -> list[dict[str, str]]:
-    """What each detector needs beside the table of models: the epochs and images that its trainings saw."""
+    """One row a detector, by rank: size, time, memory and energy of training and detection.
+
+    From the table of costs; without one, what the table of models tells.
+    """
+    known = {} if results.costs is None else {row["model"]: row for row in results.costs.to_dict("records")}
     rows = []
-    for row in ordered_models(results.models_table, "detector").to_dict("records"):
-        seen = [
-            facts["images_seen"] for (model, _), facts in results.trainings.items() if model == row["model"]
-        ]
-        speed = (
-            1 / row["detection_seconds"]
-            if is_number(row["detection_seconds"]) and row["detection_seconds"]
-            else None
-        )
+    for model in ordered_models(results.models_table, "detector").to_dict("records"):
+        costs: Mapping[str, Any] = known.get(model["model"], {})
         rows.append(
             {
-                "label": str(row["label"]),
-                "seen": count(float(np.mean(seen))) if seen else MISSING,
-                "speed": MISSING if speed is None else f"{speed:.3g}",
+                "label": str(model["label"]),
+                "parameters": millions(model["parameters"]),
+                "size": memory(costs.get("model_mb")),
+                "training": duration(model["training_seconds"]),
+                "training_images": _rate(costs.get("training_images_per_second"), "images/s"),
+                "training_memory": memory(model["peak_memory_mb"]),
+                "training_energy": _energy(costs.get("training_energy_wh")),
+                "detection": duration(model["detection_seconds"]),
+                "detection_rate": _rate(costs.get("detection_megapixels_per_second"), "megapixels/s"),
+                "detection_energy": _energy(costs.get("detection_energy_wh")),
+                "device": str(costs.get("device", MISSING)),
+                "framework": MISSING if pd.isna(model["framework"]) else str(model["framework"]),
             }
         )
     return rows
+
+
+def energy_note(results: Results) -> str:
+    """Whether energy was measured, and how or why not, in a sentence; "" where nothing is known."""
+    if results.costs is None or results.costs.empty:
+        return ""
+    status = listing(sorted(set(results.costs["energy_status"].dropna())))
+    notes = listing(sorted(set(results.costs["energy_note"].dropna())))
+    return f"Energy: {status}{f' ({notes})' if notes else ''}."
+
+
+def _rate(value: Any, unit: str) -> str:
+    return f"{float(value):.3g} {unit}" if is_number(value) else MISSING
+
+
+def _energy(value: Any) -> str:
+    return f"{float(value):.3g} Wh" if is_number(value) else MISSING

@@ -117,6 +117,8 @@ def _context(results: Results) -> dict[str, Any]:
         "spread": made.spread_rows(results),
         "species_spread": made.species_spread_rows(results),
         "trainings": made.training_rows(results),
+        "costs": made.cost_rows(results),
+        "energy": made.energy_note(results),
         "config": results.config,
         "provenance": results.provenance,
         "overlays": [(caption, picture_source(jpeg)) for caption, jpeg in results.overlays],
@@ -164,6 +166,12 @@ def _descriptions(results: Results) -> dict[str, str]:
         "slides and the value of each seed. The ranking table above gives the numbers.",
         "ap50_by_species": f"Average precision at IoU 0.5 of {models} for {species}, by seed, with "
         "intervals over slides. The table above gives the numbers.",
+        "recall_at_precision": f"Recall on the test slides at the certified threshold of each of {species} "
+        "and "
+        f"{models}. The table of species gives the numbers.",
+        "speed": f"Mean AP50:95 of {models} against images detected in a second. The table of costs gives "
+        "the "
+        "numbers.",
         "precision_recall": f"Precision against recall on the test slides for {species} and {models}: a "
         "panel a "
         "species, a line a seed, a marker at the certified threshold, a hollow one at the empirical. The "

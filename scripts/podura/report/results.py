@@ -56,6 +56,7 @@ class Results:
     people, people_curves: ``tables.BENCHMARK_PEOPLE`` and ``PEOPLE_CURVES``; None without experts.
     trainings, detections: what model.json and run.json say of each (model, run), as far as they are there.
     crops: the pictures of ``tables.CROPS`` by the names of their files, as many as a page may hold.
+    costs: ``tables.BENCHMARK_COSTS``; None where they were not added up.
     missing: what the study asks for and these results lack, each in a sentence; empty for a whole study.
 
     Raises ValueError where a table has not the columns that ``podura.tables`` declares.
@@ -86,6 +87,7 @@ class Results:
     crops: Mapping[str, bytes] = field(default_factory=dict)
     crops_table: pd.DataFrame = field(default_factory=lambda: tables.CROPS.frame([]))
     missing: Sequence[str] = ()
+    costs: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         tables.BENCHMARK_SPECIES.frame(self.species_table)
@@ -101,6 +103,7 @@ class Results:
             (tables.BENCHMARK_PEOPLE, self.people),
             (tables.PEOPLE_CURVES, self.people_curves),
             (tables.CROPS, self.crops_table),
+            (tables.BENCHMARK_COSTS, self.costs),
         ):
             if frame is not None:
                 table.frame(frame)
