@@ -17,6 +17,10 @@ include: "workflow/rules/digests.smk"
 include: "workflow/rules/runs.smk"
 
 
+# For --sdm apptainer; None where the study names no image.
+container: STUDY.merged["container"]
+
+
 pathvars:
     results=f"results/{STUDY.name}",
     logs=f"logs/{STUDY.name}",

@@ -147,6 +147,25 @@ def test_only_conda_forge_is_asked(file):
     assert ("pip" in conda) == bool(pip)
 
 
+def test_the_containers_hold_the_lock_and_nothing_that_is_not_there():
+    base = "python:3.11-slim-bookworm"
+    docker = (REPOSITORY / "envs/Dockerfile").read_text("utf-8")
+    apptainer = (REPOSITORY / "envs/podura.def").read_text("utf-8")
+    assert re.search(rf"^FROM {base}$", docker, re.M)
+    assert re.search(rf"^From: {base}$", apptainer, re.M)
+    source = re.search(r"^COPY (\S+) (\S+)$", docker, re.M)
+    assert source
+    assert (REPOSITORY / source[1]).is_file()
+    assert f"    {source[1]} {source[2]}\n" in apptainer
+    install = re.search(r"python -m pip install .*$", docker, re.M)
+    assert install
+    assert install[0] in apptainer
+    assert install[0].endswith(f"-r {source[2]}")
+    # What environments and containers are built for is the Python that the lock was made for.
+    for file in ENVIRONMENTS:
+        assert contents(file)[0]["python"] == "3.11"
+
+
 def test_the_check_sees_what_is_imported_late_and_not_what_is_imported_for_types(tmp_path):
     script = tmp_path / "job.py"
     script.write_text(

@@ -41,19 +41,27 @@ storage http:
     provider="http",
 
 
-storage zenodo:
-    provider="zenodo",
+# It asks for a token even to read, so it is only there for records that need one.
+if any(one.url.startswith("zenodo://") for one in DOWNLOADS.values()):
+
+    storage zenodo:
+        provider="zenodo",
 
 
-def address(wildcards):
-    """The file behind an address, which a storage plugin brings."""
-    url = DOWNLOADS[wildcards.download].url
-    return storage.zenodo(url) if url.startswith("zenodo://") else storage.http(url)
+# The file behind each address, which a storage plugin brings.
+ADDRESSES = {
+    name: (
+        storage.zenodo(one.url)
+        if one.url.startswith("zenodo://")
+        else storage.http(one.url)
+    )
+    for name, one in DOWNLOADS.items()
+}
 
 
 rule download:
     input:
-        address,
+        lambda wildcards: ADDRESSES[wildcards.download],
     output:
         ".snakemake/downloads/{download}.json",
     log:
