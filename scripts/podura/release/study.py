@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,8 @@ class Source:
             for part, coco in cocos.items()
         )
         seeds = self.chosen.seeds
+        # Of one fold, whatever the study does with several.
+        settings = replace(self.results.settings, pooled=False)
         return [
             score_species(
                 model=self.chosen.model,
@@ -153,7 +155,7 @@ class Source:
                 species=code,
                 folds=[FoldMatches(self.chosen.fold, validation, calibration, test, pipeline)],
                 test_slides=[image["slide"] for image in cocos["test"]["images"]],
-                settings=self.results.settings,
+                settings=settings,
             )
             for code in self.results.codes
         ]
