@@ -4,8 +4,8 @@
     python tests/benchmarks/orchestration_scale.py --sizes 3 4      # 3,400 jobs and 10,000
     python tests/benchmarks/orchestration_scale.py --share benchmarks/demo --cpu 700
 
-Wanted for 20 models × 10 seeds × 5 folds × 50 species: each under 30 seconds and 2 GB on two cores. Outputs of
-a finished run are made as empty files and noted by "snakemake --touch". Printed are CPU seconds (user and
+Wanted for 20 models × 10 seeds × 5 folds × 50 species: each under 30 seconds and 2 GB on two cores. Outputs
+of a finished run are made as empty files and noted by "snakemake --touch". Printed are CPU seconds (user and
 system), seconds by the clock, and the peak of the resident memory.
 
 ``--share`` tells of a finished run which part of its compute was orchestration: CPU seconds of Snakemake

@@ -178,8 +178,7 @@ def species_facts():
 def write_run_config():
     """Write the merged configuration, defaults filled in, beside the results."""
     merged = yaml.safe_dump(STUDY.merged, sort_keys=False, allow_unicode=True)
-    text = f"# The merged configuration of this run, defaults filled in.
-{merged}"
+    text = f"# The merged configuration of this run, defaults filled in.\n{merged}"
     # Jobs of a module come here as well, at the same time.
     if Path(RUN_CONFIG).is_file() and Path(RUN_CONFIG).read_text("utf-8") == text:
         return

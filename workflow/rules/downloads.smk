@@ -49,14 +49,10 @@ if any(one.url.startswith("zenodo://") for one in DOWNLOADS.values()):
 
 
 # The file behind each address, which a storage plugin brings.
-ADDRESSES = {
-    name: (
-        storage.zenodo(one.url)
-        if one.url.startswith("zenodo://")
-        else storage.http(one.url)
-    )
-    for name, one in DOWNLOADS.items()
-}
+ADDRESSES = {}
+for name, one in DOWNLOADS.items():
+    provider = storage.zenodo if one.url.startswith("zenodo://") else storage.http
+    ADDRESSES[name] = provider(one.url)
 
 
 rule download:

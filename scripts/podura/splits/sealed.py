@@ -77,7 +77,8 @@ def check_unchanged(results: Path) -> None:
         written = read_json(facts)["split_sha256"]
     except (ValueError, KeyError, TypeError):
         raise UserError(
-            f"{facts} is damaged, as after a loss of power. Delete it and run again, which makes it anew: the "
+            f"{facts} is damaged, as after a loss of power. Delete it and run again, which makes it anew: "
+            "the "
             "same slides and settings give the same split."
         ) from None
     if file_digest(table) != written:
