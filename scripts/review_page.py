@@ -10,7 +10,7 @@ from podura import jobs
 from podura.report.review_page import Review, render_review
 from podura.survey.exports.annotations import as_text, cvat, label_studio, label_studio_config, machine_boxes
 from podura.survey.release_species import release_species
-from podura.survey.tool_decisions import shown_detections
+from podura.survey.tasks import shown_detections
 from podura.tables import (
     REVIEW_DECISIONS,
     REVIEW_PICTURES,

@@ -17,7 +17,7 @@ from podura.report.review_page import PICTURES, Review, render_review
 from podura.survey.deciding import Surveyed
 from podura.survey.pictures import planned_pictures, write_pictures
 from podura.survey.queue import review_queue
-from podura.survey.tool_decisions import shown_detections
+from podura.survey.tasks import shown_detections
 from podura.tables import (
     BOX_COLUMNS,
     REVIEW_DECISIONS,

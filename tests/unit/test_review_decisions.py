@@ -20,7 +20,7 @@ from podura.survey.decision_files import OWN_FORMAT, read_decision_file
 from podura.survey.decisions import collect_decisions
 from podura.survey.exports.annotations import as_text, cvat, label_studio, machine_boxes
 from podura.survey.queue import review_queue
-from podura.survey.tool_decisions import REVIEW_TAG, shown_detections
+from podura.survey.tasks import REVIEW_TAG, shown_detections
 from podura.tables import BOX_COLUMNS, REVIEW_DECISIONS
 
 IMAGES = review_data.survey_images()

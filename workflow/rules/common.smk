@@ -195,10 +195,11 @@ if not workflow.modifier.is_main_snakefile():
 
 def closing_words():
     """Say where the results of this run are."""
-    surveys = {
-        f"The survey {survey.name}": RESULTS / "surveys" / survey.name / "samples.csv"
-        for survey in STUDY.surveys
-    }
+    surveys = {}
+    for survey in STUDY.surveys:
+        folder = RESULTS / "surveys" / survey.name
+        surveys[f"The survey {survey.name}"] = folder / "report.html"
+        surveys[f"To check it ({survey.name})"] = folder / "review" / "index.html"
     places = {
         "The report": RESULTS / "benchmark" / "report.html",
         "The tables": RESULTS / "benchmark" / "species.csv",

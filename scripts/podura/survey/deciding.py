@@ -17,8 +17,6 @@ from podura.annotations.problems import Box, Problem, checked_box
 from podura.annotations.raw import AnnotatedImage, RawBox
 from podura.tables import BOX_COLUMNS
 
-#: Label of a shape in Label Studio and CVAT about which the reviewer could not decide.
-UNSURE = "unsure"
 _LONGEST_NAME = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

@@ -13,8 +13,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from podura.annotations.cvat import annotated_image as cvat_image
 from podura.annotations.cvat import attributes_of
 from podura.annotations.documents import refuse, xml_elements
@@ -24,7 +22,6 @@ from podura.annotations.problems import Box, Problem
 from podura.annotations.raw import AnnotatedImage
 from podura.errors import UserError
 from podura.survey.deciding import (
-    UNSURE,
     DecisionFile,
     Surveyed,
     Trouble,
@@ -34,20 +31,10 @@ from podura.survey.deciding import (
     told_problems,
     utc,
 )
+from podura.survey.tasks import REVIEW_TAG, UNSURE
 
-#: Label of the tag that CVAT keeps for each image; its attributes are ``detections`` and ``state``.
-REVIEW_TAG = "podura-review"
-#: Detections below their threshold that a task shows beside the accepted and the queued ones.
-SHOWN_SCORE = 0.25
 #: A box that a person moved by less than a pixel is where it was.
 _SAME_PIXELS = 1.0
-
-
-def shown_detections(detections: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
-    """The detections that a task shows: accepted, queued, or with a score of ``SHOWN_SCORE`` or more."""
-    queued = detections["detection"].isin(queue["detection"].dropna())
-    accepted = detections["accepted"].fillna(False).astype(bool)
-    return detections[queued | accepted | (detections["score"] >= SHOWN_SCORE)]
 
 
 def read_label_studio_decisions(path: Path, surveyed: Surveyed) -> DecisionFile:

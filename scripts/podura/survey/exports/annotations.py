@@ -18,9 +18,8 @@ import pandas as pd
 import yaml
 
 from podura.slides.formats import without_image_suffix
-from podura.survey.deciding import UNSURE
 from podura.survey.exports.standing import inside_names
-from podura.survey.tool_decisions import REVIEW_TAG
+from podura.survey.tasks import REVIEW_TAG, UNSURE
 from podura.tables import BOX_COLUMNS, write_text
 
 #: Label Studio serves files of a disk below this address, from the folder that it is told to.
