@@ -11,7 +11,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation test-slow test-models test-slurm benchmarks clean-demo
+.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation painted-surveys test-slow test-models test-slurm benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -54,6 +54,10 @@ simulation: $(INSTALLED)
 # Whether intervals of counts hold the animals, on drawn surveys: writes resources/survey_counts.
 survey-simulation: $(INSTALLED)
 	OMP_NUM_THREADS=1 PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/survey_counts.py
+
+# The same for the demo's detector, on its survey painted anew five times; after make demo.
+painted-surveys: $(INSTALLED)
+	$(BIN)/python tests/benchmarks/painted_surveys.py --cores $(CORES)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
