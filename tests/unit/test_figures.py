@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -107,7 +108,9 @@ class TestFigures:
     def test_markers_stand_at_recall_and_precision_of_both_thresholds(self, results: Results) -> None:
         figure = precision_recall_figure(results.scores, results.models_table, results.species_list, 0.95)
         panel = next(a for a in figure.axes if a.get_title(loc="left") == "C. denticulata")
-        drawn = {tuple(np.round(p, 9)) for c in panel.collections for p in np.asarray(c.get_offsets())}
+        # Lines of intervals are collections as well.
+        marks = [c for c in panel.collections if isinstance(c, PathCollection)]
+        drawn = {tuple(np.round(p, 9)) for c in marks for p in np.asarray(c.get_offsets())}
         expected = {
             (round(s[f"test_recall{kind}"], 9), round(s[f"test_precision{kind}"], 9))
             for s in results.scores
