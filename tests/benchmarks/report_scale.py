@@ -3,8 +3,8 @@
     python tests/benchmarks/report_scale.py [--detectors 20] [--seeds 5] [--species 50] [--page report.html]
 
 Tables are made up; pictures of errors have the size of real ones. Opening is timed in headless Chromium from
-the address to the first frame after loading, as the least of some tries, beside that of an empty page. The page
-should stay below 15 MB and open in less than 3 seconds; exit code 1 if not.
+the address to the first frame after loading, as the least of some tries, beside that of an empty page. The
+page should stay below 15 MB and open in less than 3 seconds; exit code 1 if not.
 """
 
 from __future__ import annotations
