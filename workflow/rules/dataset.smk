@@ -36,7 +36,9 @@ rule paint:
 
 rule import_dataset:
     input:
-        painted=rules.paint.output if IS_PAINTED else [],
+        # The folder's time says nothing, and a clock that jumps would import anew: see the parameter painting.
+        slides=ancient(rules.paint.output.slides) if IS_PAINTED else [],
+        painted=rules.paint.output.annotations if IS_PAINTED else [],
     output:
         annotations="<results>/dataset/annotations.json",
         problems=report(
@@ -60,6 +62,7 @@ rule import_dataset:
         config=RUN_CONFIG,
         script=script("import_dataset.py"),
         code=code("import_dataset.py", without=SHARED_ROOMS),
+        painting=painting(),
         files=study_files,
         # How leaks are looked for changes nothing in what is imported.
         dataset=as_json({**asdict(STUDY.dataset), "leakage": None}),

@@ -72,6 +72,22 @@ def annotation_files():
     return [path]
 
 
+def painting():
+    """All that decides what painted slides show; None for a study that has images."""
+    if not IS_PAINTED:
+        return None
+    return as_json(
+        {
+            "code": code("paint.py", without=SHARED_ROOMS),
+            "traits": fingerprint([TRAITS]),
+            "images": fingerprint([STUDY.dataset.images]),
+            "painted": asdict(STUDY.painted),
+            "species": SPECIES,
+            "seed": STUDY.random_seed,
+        }
+    )
+
+
 def images_table():
     """Digest of the table of images, where the study has one."""
     table = STUDY.dataset.images

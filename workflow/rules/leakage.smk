@@ -8,7 +8,8 @@ LEAKAGE = STUDY.dataset.leakage
 
 rule similar_images:
     input:
-        painted=rules.paint.output if IS_PAINTED else [],
+        slides=ancient(rules.paint.output.slides) if IS_PAINTED else [],
+        painted=rules.paint.output.annotations if IS_PAINTED else [],
     output:
         pairs="<results>/dataset/similar_images.parquet",
         examined="<results>/dataset/examined_images.parquet",
@@ -28,6 +29,7 @@ rule similar_images:
         config=RUN_CONFIG,
         script=script("similar_images.py"),
         code=code("similar_images.py", without=SHARED_ROOMS),
+        painting=painting(),
         files=image_files,
         settings=as_json(
             {

@@ -78,8 +78,7 @@ def check_unchanged(results: Path) -> None:
     except (ValueError, KeyError, TypeError):
         raise UserError(
             f"{facts} is damaged, as after a loss of power. Delete it and run again, which makes it anew: "
-            "the "
-            "same slides and settings give the same split."
+            "the same slides and settings give the same split."
         ) from None
     if file_digest(table) != written:
         raise UserError(
