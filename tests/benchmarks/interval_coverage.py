@@ -308,7 +308,7 @@ def figure(table: pd.DataFrame, path: Path) -> None:
             label="plain percentiles",
         )
         axis.scatter(100 * rows["covered"], y, s=26, color="#1f5a8a", zorder=3, label="Podura")
-        axis.set(title=name, xlim=(80, 100.5))
+        axis.set(title=name, xlim=(68, 100.5))
         axis.grid(axis="y", color="#eeeeee", zorder=0)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_yticks([place[setting] for setting in settings], settings)
