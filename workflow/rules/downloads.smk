@@ -70,8 +70,8 @@ rule download:
         "../../envs/weights.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=12 * 60,
+        mem_mb=growing(1000),
+        runtime=growing(12 * 60),
     params:
         script=str(SCRIPTS / "download.py"),
         code=code_digest(SCRIPTS / "download.py"),

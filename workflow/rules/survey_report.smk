@@ -28,8 +28,8 @@ rule survey_report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         script=script("survey_report.py"),
         code=code("survey_report.py", without=SHARED_ROOMS),
