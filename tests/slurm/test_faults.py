@@ -130,7 +130,8 @@ def test_what_jobs_finish_after_their_snakemake_was_killed_is_not_repeated(clust
     weights = (before_training / WEIGHTS).read_bytes()
     assert unlock(before_training).returncode == 0
     run(before_training, "--", WEIGHTS).succeed()
-    assert "its results are put back" in training_log(before_training)
+    # Either Snakemake takes what the job left, or a second job finds it done.
+    assert len(new_jobs(cluster, before)) == 1 or "its results are put back" in training_log(before_training)
     assert (before_training / MODEL / "model.json").read_bytes() == facts
     assert (before_training / WEIGHTS).read_bytes() == weights
     assert unfinished_files(before_training) == []
