@@ -8,6 +8,7 @@ import re
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox
 
 from dataset_data import SPECIES, make_dataset, problem, rows
 from podura.report import dataset_summary as summary
@@ -309,7 +310,8 @@ class TestFigures:
             text.get_text() for axis in parts_figure(dataset.counts, SPECIES).axes for text in axis.texts
         ]
         assert texts.count("none") == 4 + 3 + 2  # MAS in all parts, FOL-SP in three, ISO-MIN in two
-        names = parts_figure(dataset.counts, SPECIES).axes[0].get_yticklabels()
+        rows = parts_figure(dataset.counts, SPECIES).axes[0].findobj(AnnotationBbox)
+        names = [row.offsetbox.get_children()[0].get_children()[0] for row in rows]
         assert [name.get_fontstyle() for name in names] == ["italic", "italic", "normal", "normal"]
 
     def test_sizes_in_micrometres_have_a_panel_where_they_are_known(self, dataset):
