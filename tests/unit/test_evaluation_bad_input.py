@@ -22,6 +22,7 @@ from podura.evaluation.matching import match
 from podura.evaluation.scoring import ScoreSettings
 from podura.tables import (
     BENCHMARK_COMPARISONS,
+    BENCHMARK_COSTS,
     BENCHMARK_MODELS,
     BENCHMARK_RANKS,
     BENCHMARK_SPECIES,
@@ -106,8 +107,8 @@ class Results:
         )
 
     def score(self, species: str, model: str = "one") -> dict[str, Any]:
-        output = self.folder / f"scores/{model}/seed-1/{species}.json"
-        output.parent.mkdir(parents=True, exist_ok=True)
+        output = self.folder / f"scores/{model}/seed-1"
+        output.mkdir(parents=True, exist_ok=True)
         places = {
             part: [self.folder / f"matches/{model}/seed-1/{part}.parquet"]
             for part in ("validation", "calibration", "test")
@@ -116,7 +117,7 @@ class Results:
             argparse.Namespace(
                 model=model,
                 seed=1,
-                species=species,
+                species=json.dumps([species]),
                 folds="[0]",
                 models=[],
                 images=[self.folder / "dataset/parts/test/images.csv"],
@@ -126,7 +127,7 @@ class Results:
                 **places,
             )
         )
-        score: dict[str, Any] = read_json(output)
+        score: dict[str, Any] = read_json(output / f"{species}.json")
         return score
 
     def resample(self, model: str = "one") -> Path:
@@ -167,8 +168,11 @@ class Results:
             place = self.folder / f"models/{model['model']}/seed-1"
             place.mkdir(parents=True)
             write_json(facts, place / "model.json")
+        costs = self.folder / "benchmark/costs.csv"
+        BENCHMARK_COSTS.write_csv([], costs)
         script("merge")(
             argparse.Namespace(
+                costs=costs,
                 results=self.folder,
                 models=json.dumps(MODELS),
                 species=json.dumps(SPECIES),

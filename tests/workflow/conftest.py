@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "config", "workflow", "scripts", "envs", "resources", "tests")
+COPIED = ("Snakefile", "CITATION.cff", "config", "workflow", "scripts", "envs", "resources", "tests")
 TINY = "tests/studies/tiny.yaml"
 
 

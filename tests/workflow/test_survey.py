@@ -120,13 +120,13 @@ def test_a_survey_that_cannot_run_is_refused_before_any_job(
 def test_a_release_plans_with_and_without_folds(overlay: str, seeds: str) -> None:
     printed = snakemake(
         REPOSITORY,
+        "release",
         "--configfile",
         overlay,
         "-n",
         "--forceall",
         "--quiet",
         "reason",
-        "release",
         "--config",
         f"release={{model: winner, seeds: {seeds}}}",
     )

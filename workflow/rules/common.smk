@@ -79,6 +79,9 @@ if STUDY.merged["partial"]:
             "detectors are trained."
         )
 
+# Words of the command line, targets among them: Snakemake itself knows its targets only after it has read the rules.
+ASKED_FOR = set(sys.argv[1:])
+
 # What is trained, and what fuses the detections of these.
 MODELS = {model.name: model for model in STUDY.models}
 ENSEMBLES = {ensemble.name: ensemble for ensemble in STUDY.ensembles}

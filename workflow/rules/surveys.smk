@@ -1,5 +1,7 @@
 # Of what releases and surveys are made (candidates, settings, images, files), for the files that follow.
 
+from snakemake.io import Wildcards
+
 RELEASE = STUDY.release
 # A named detector is released without a run of the others.
 CANDIDATES = DETECTORS if RELEASE.model == "winner" else [RELEASE.model]
@@ -124,22 +126,28 @@ def survey_files(wildcards):
 READ_SURVEYS = {}
 
 
+# Told before any job, and in these words alone: what a function of a rule tells, Snakemake shows with its trace.
+if not SURVEYS and ASKED_FOR & {"survey", "training_data"}:
+    raise WorkflowError(
+        "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
+        "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
+    )
+if "survey" in ASKED_FOR:
+    for name in SURVEYS:
+        survey_images(Wildcards(fromdict={"survey": name}))
+if not STUDY.images and ASKED_FOR & {"all", "dataset"}:
+    raise WorkflowError(
+        "The images of the study are not there. With the folder of a release under the key release only "
+        "surveys can run: snakemake --cores all survey"
+    )
+
 # What the target survey makes of each survey; rules that add to it say so below them.
 SURVEY_RESULTS = []
 
 
 def of_surveys(patterns):
-    """Files of all surveys; refuses to run where there is none."""
-
-    def files(_wildcards):
-        if not SURVEYS:
-            raise WorkflowError(
-                "There is no survey. Write one under the key surveys of the configuration, or name new images on the "
-                "command line: snakemake --cores all survey --config survey=<folder or images.tsv>"
-            )
-        return expand(patterns, survey=SURVEYS)
-
-    return files
+    """Files of all surveys."""
+    return expand(patterns, survey=SURVEYS)
 
 
 def decision_files(wildcards):
