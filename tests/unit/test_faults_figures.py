@@ -102,7 +102,7 @@ def test_the_page_lists_the_first_suspects_of_each_kind() -> None:
     assert rows[0]["found"] is None
     assert rows[SHOWN]["found"] == [("Parisotoma notabilis", True)]
     page = render_report(results)
-    assert "What goes wrong?" in page
+    assert "Where does it fail?" in page
     assert "Where the truth itself may be wrong" in page
     assert "There are 24 in all" in page
 

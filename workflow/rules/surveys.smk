@@ -1,6 +1,6 @@
 # Of what releases and surveys are made (candidates, settings, images, files), for the files that follow.
 
-from snakemake.io import Wildcards
+from types import SimpleNamespace
 
 RELEASE = STUDY.release
 # A named detector is released without a run of the others.
@@ -134,7 +134,7 @@ if not SURVEYS and ASKED_FOR & {"survey", "training_data"}:
     )
 if "survey" in ASKED_FOR:
     for name in SURVEYS:
-        survey_images(Wildcards(fromdict={"survey": name}))
+        survey_images(SimpleNamespace(survey=name))
 if not STUDY.images and ASKED_FOR & {"all", "dataset"}:
     raise WorkflowError(
         "The images of the study are not there. With the folder of a release under the key release only "
