@@ -171,7 +171,12 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize(
-    ("number", "whole_group"), [(signal.SIGKILL, False), (signal.SIGTERM, True), (signal.SIGINT, True)]
+    ("number", "whole_group"),
+    [
+        (signal.SIGTERM, True),
+        pytest.param(signal.SIGKILL, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+    ],
 )
 def test_workers_end_with_the_training_whatever_ends_it(tmp_path, number, whole_group):
     script = tmp_path / "script.py"

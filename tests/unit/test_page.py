@@ -409,6 +409,7 @@ class TestPage:
         assert "nan" not in page.text.lower().split()
         assert "None" not in page.text.replace("None was found", "")
 
+    @pytest.mark.slow
     def test_a_large_study_stays_below_15_megabytes(self) -> None:
         large = make_results(n_detectors=20, n_seeds=5, n_species=50)
         html = render_report(large)
