@@ -105,7 +105,8 @@ def test_snakemakes_own_report_is_made(study):
     snakemake(study, "--configfile", TINY, "--report", "report.zip")
     with zipfile.ZipFile(study / "report.zip") as report:
         names = report.namelist()
-        (page,) = (name for name in names if name.endswith("report.html"))
+        # That of Snakemake; Podura's own lies among the results that it holds.
+        page = min((name for name in names if name.endswith("report.html")), key=lambda name: name.count("/"))
         text = report.read(page).decode("utf-8")
     figures = {path.stem for path in (study / "results/tiny/benchmark/figures").glob("*.svg")}
     assert {"recall_at_precision", "speed", "overlays", "precision_recall"} <= figures
