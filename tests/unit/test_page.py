@@ -134,7 +134,7 @@ class TestVerdict:
         first = wording.verdict(told)[0].replace("\u00a0", " ")
         assert first == (
             "Faster R-CNN Lite0 has the highest mean AP50:95 "
-            "(0.71; 95 % interval over slides 0.66 to 0.75; seeds 0.70 to 0.72)."
+            "(0.71; 95 % interval over slides and seeds 0.66 to 0.75; seeds 0.70 to 0.72)."
         )
 
     def test_without_comparisons_intervals_say_whether_detectors_differ(self, results: Results) -> None:

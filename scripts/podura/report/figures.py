@@ -45,7 +45,7 @@ def draw_figures(results: Results) -> dict[str, Figure]:
 
 @styled
 def models_figure(models_table: pd.DataFrame, species_table: pd.DataFrame) -> Figure:
-    """Mean AP of each model with its interval over slides (bar) and its seeds (small dots)."""
+    """Mean AP of each model with its interval over slides and seeds (bar) and its seeds (small dots)."""
     styles = model_styles(models_table)
     rows = models_table.set_index("model")
     figure = Figure(figsize=(WIDTH, 0.34 * len(styles) + 1.0), layout=ConstrainedLayoutEngine(wspace=0.06))

@@ -168,12 +168,13 @@ def _best_sentence(results: Results, best: pd.DataFrame, rank: str) -> str:
         return f"{listing(list(best['label']))} share the highest mean AP50:95 ({value})."
     bounds = interval(first["map50_95_low"], first["map50_95_high"])
     facts = [value]
+    seeds = seed_means(results.species_table, "ap50_95").get(str(first["model"]), [])
+    over = "slides and seeds" if len(seeds) > 1 else "slides"
     facts.append(
         "no interval, since there are too few test slides"
         if bounds == MISSING
-        else f"{percent(results.confidence)} interval over slides {bounds}"
+        else f"{percent(results.confidence)} interval over {over} {bounds}"
     )
-    seeds = seed_means(results.species_table, "ap50_95").get(str(first["model"]), [])
     fused = results.ensembles.get(str(first["model"]), {}).get("seeds") == "all"
     if len(seeds) > 1:
         facts.append(f"seeds {interval(min(seeds), max(seeds))}")
