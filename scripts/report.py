@@ -5,34 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from podura import jobs
 from podura.provenance import code_version, machine
 from podura.report.archive import fitted_page, write_archive
 from podura.report.examples import within_budget
-from podura.report.overlays import choose_images, draw_overlay, shown_rows
+from podura.report.overlay_figure import read_overlays
+from podura.report.overlays import draw_overlay
 from podura.report.page import embedded_figures, render_report
 from podura.report.reading import read_leakage, read_results
 from podura.slides.reading import read_image
 from podura.tables import (
-    ALL_SEEDS,
     BENCHMARK_COSTS,
-    BENCHMARK_FOLDS,
-    BENCHMARK_MODELS,
     CROPS,
-    MATCHES,
-    PART_IMAGES,
-    SPLIT,
-    part_folder,
     read_json,
-    run_folder,
     write_text,
 )
 
@@ -51,42 +41,12 @@ def provenance(split: Path) -> dict[str, Any]:
     }
 
 
-def overlays(arguments: argparse.Namespace, iou_percent: int) -> list[tuple[str, bytes]]:
+def overlays(results: Path, iou_percent: int) -> list[tuple[str, bytes]]:
     """Draw test images of the best detector's first seed: what it finds, misses and gets wrong."""
-    models = BENCHMARK_MODELS.read_csv(arguments.results / "benchmark/models.csv")
-    if not (models["rank"] == 1).any():
-        return []
-    best = models[models["rank"] == 1].iloc[0]
-    table = BENCHMARK_FOLDS.read_csv(arguments.results / "benchmark/folds.csv")
-    seed = int(table.loc[table["model"] == best["model"], "seed"].min())
-    of_best = table[(table["model"] == best["model"]) & (table["seed"] == seed)]
-    drawn = []
-    for fold, image, path, matches in chosen_images(arguments.results, best["model"], seed):
-        of_fold = of_best[of_best["fold"] == fold].set_index("species")
-        thresholds = of_fold["threshold"].fillna(of_fold["threshold_empirical"]).to_dict()
-        rows = shown_rows(matches, thresholds, iou_percent)
-        states = rows["state"].value_counts()
-        found = ", ".join(f"{states.get(state, 0)} {state}" for state in ("right", "wrong", "missed"))
-        run = "all seeds" if seed == ALL_SEEDS else f"seed {seed}"
-        caption = f"{image}: {best['label']}, {run}: {found}"
-        drawn.append((caption, draw_overlay(read_image(path), rows)))
-    return drawn
-
-
-def chosen_images(results: Path, model: str, seed: int) -> Iterator[tuple[int, str, str, pd.DataFrame]]:
-    """Yield fold, name, file and matches of the test images to show."""
-    folds = sorted({int(fold) for fold in SPLIT.read_csv(results / "dataset/split.csv")["fold"]})
-    of_fold = {
-        fold: MATCHES.read_parquet(results / f"matches/{model}/{run_folder(seed, fold)}/test.parquet")
-        for fold in folds
-    }
-    fold_of = {image: fold for fold, matches in of_fold.items() for image in matches["image"].unique()}
-    for image in choose_images(pd.concat(of_fold.values()), OVERLAYS):
-        fold = fold_of[image]
-        images = PART_IMAGES.read_csv(results / "dataset/parts" / part_folder("test", fold) / "images.csv")
-        matches = of_fold[fold]
-        path = images.loc[images["image"] == image, "path"].iloc[0]
-        yield fold, image, path, matches[matches["image"] == image]
+    return [
+        (f"{one.image}: {one.caption}", draw_overlay(read_image(one.path), one.rows))
+        for one in read_overlays(results, iou_percent, OVERLAYS)
+    ]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -98,7 +58,7 @@ def main(arguments: argparse.Namespace) -> None:
     crops = CROPS.read_csv(arguments.gallery / "crops.csv")
     results = replace(
         results,
-        overlays=overlays(arguments, round(100 * results.iou)),
+        overlays=overlays(arguments.results, round(100 * results.iou)),
         leakage=read_leakage(arguments.results),
         ensembles=json.loads(arguments.ensembles),
         missing=json.loads(arguments.missing),

@@ -114,25 +114,16 @@
   const viewer = document.getElementById("viewer");
   if (viewer) {
     const picture = viewer.querySelector("img");
-    const steps = all("[data-go]", viewer);
-    let shown = [], place = 0;
-    const look = function (at) {
-      place = Math.max(0, Math.min(at, shown.length - 1));
-      const item = shown[place];
+    let shown = [];
+    const look = pictureViewer(viewer, function () { return shown; }, function (item) {
       const caption = item.querySelector("figcaption");
-      const where = caption.querySelector("small");
       picture.src = item.querySelector("img").src;
       picture.alt = item.querySelector("img").alt;
       const title = caption.cloneNode(true);
       title.querySelector("small").remove();
       viewer.querySelector("h2").replaceChildren(...title.childNodes);
-      viewer.querySelector(".said").textContent = where.textContent;
-      viewer.querySelector("output").textContent = (place + 1) + " of " + shown.length;
-      // Not "disabled": a button that is, and has the focus, keeps the keyboard to itself.
-      steps[0].setAttribute("aria-disabled", place === 0);
-      steps[1].setAttribute("aria-disabled", place === shown.length - 1);
-      if (!viewer.open) { viewer.showModal(); }
-    };
+      viewer.querySelector(".said").textContent = caption.querySelector("small").textContent;
+    }, "button");
     for (const gallery of all(".gallery")) {
       const items = all(".crops > li", gallery);
       const groups = all(".kind-group", gallery);
@@ -146,22 +137,6 @@
         look(shown.indexOf(button.closest("li")));
       });
     }
-    for (const button of steps) {
-      button.addEventListener("click", function () { look(place + Number(button.dataset.go)); });
-    }
-    viewer.querySelector("[data-close]").addEventListener("click", function () { viewer.close(); });
-    viewer.addEventListener("keydown", function (event) {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) { return; }
-      const goals = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: shown.length - 1 };
-      if (event.key in goals) { event.preventDefault(); look(goals[event.key]); }
-    });
-    viewer.addEventListener("close", function () {
-      const item = shown[place];
-      if (item) {
-        item.scrollIntoView({ block: "center" });
-        item.querySelector("button").focus({ preventScroll: true });
-      }
-    });
   }
 
   // A printed page shows what is folded away, and pictures that were not yet scrolled to.

@@ -47,15 +47,9 @@
 
   const viewer = document.getElementById("viewer");
   const picture = viewer.querySelector("img");
-  const count = viewer.querySelector("output");
   const alone = viewer.querySelector(".bar a");
   const about = viewer.querySelector(".said");
-  const steps = Array.from(viewer.querySelectorAll("[data-go]"));
-  let place = 0;
-
-  function look(at) {
-    place = Math.max(0, Math.min(at, shown.length - 1));
-    const item = shown[place];
+  const look = pictureViewer(viewer, function () { return shown; }, function (item, next) {
     const told = item.querySelector(".told");
     const faults = item.querySelector(".faults");
     picture.src = item.querySelector("a").href;
@@ -68,38 +62,16 @@
       list.hidden = false;
       about.append(list);
     }
-    count.textContent = (place + 1) + " of " + shown.length;
-    // Not "disabled": a button that is, and has the focus, keeps the keyboard to itself.
-    steps[0].setAttribute("aria-disabled", place === 0);
-    steps[1].setAttribute("aria-disabled", place === shown.length - 1);
     history.replaceState(null, "", "#" + item.id);
-    if (!viewer.open) { viewer.showModal(); }
     viewer.scrollTop = 0;
-    const next = shown[place + 1];
     if (next) { new Image().src = next.querySelector("a").href; }
-  }
+  }, "a");
 
   document.getElementById("pictures").addEventListener("click", function (event) {
     const link = event.target.closest("li > a");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) { return; }
     event.preventDefault();
     look(shown.indexOf(link.parentElement));
-  });
-  for (const button of steps) {
-    button.addEventListener("click", function () { look(place + Number(button.dataset.go)); });
-  }
-  viewer.querySelector("[data-close]").addEventListener("click", function () { viewer.close(); });
-  viewer.addEventListener("keydown", function (event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) { return; }
-    const goals = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: shown.length - 1 };
-    if (event.key in goals) { event.preventDefault(); look(goals[event.key]); }
-  });
-  viewer.addEventListener("close", function () {
-    const item = shown[place];
-    if (item) {
-      item.scrollIntoView({ block: "center" });
-      item.querySelector("a").focus({ preventScroll: true });
-    }
   });
 
   // An address may name a picture (#i-…), a group (#s-…) or a filter (#kind=3).

@@ -36,12 +36,12 @@ from simulated_surveys import BACKGROUND, DENSITY, RECALL, SPECIES, Drawn, Popul
 
 sys.path.insert(0, str(Path(__file__).parent))
 from count_estimators import FromChecks, PrecisionRecall, naive, target_thresholds
+from study_page import renew
 
 Floats = NDArray[np.float64]
 
 SEED = 20261125
 PAGE = Path(__file__).resolve().parents[2] / "resources" / "survey_counts" / "README.md"
-MARKS = ("<!-- table -->", "<!-- end of table -->")
 CONFIDENCE = 0.95
 #: Coverage of a promised setting must not be below this.
 LIMIT = 0.93
@@ -268,13 +268,6 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def with_table(page: str, table: str) -> str:
-    """The page with the table between its two marks."""
-    before, _, rest = page.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}"
-
-
 def figure(table: pd.DataFrame, path: Path) -> None:
     """Coverage (left) and bias (right) by setting; methods by colour and marker."""
     import matplotlib as mpl
@@ -320,9 +313,7 @@ def main() -> int:
     table.to_csv(arguments.output / "study.csv", index=False)
     figure(table, arguments.output / "study.svg")
     text = markdown(table)
-    page = arguments.output / PAGE.name
-    if page.is_file():
-        page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+    renew(arguments.output / PAGE.name, text)
     print(text, f"{time.perf_counter() - started:.0f} s in all", sep="\n")
     ours = table[table["method"].isin(["podura", "reviewed"]) & table["promised"]]
     # By calibration nothing is promised where a review shows that the sample is unlike.

@@ -1,7 +1,6 @@
 """The inner loops of evaluation, compiled by Numba: matching, average precision, resampling.
 
-Numba and the compiled code cost a second or so to load, so jobs of one species, which need none of it, stay
-with NumPy (``podura.evaluation.resampling``).
+Loading Numba and the compiled code costs a job a quarter of a second.
 """
 
 from __future__ import annotations

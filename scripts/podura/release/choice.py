@@ -13,7 +13,7 @@ from podura.errors import UserError
 from podura.evaluation.average_precision import average_precision
 from podura.evaluation.ranking import ranking
 
-WINNER, BEST, ALL = "winner", "best", "all"
+WINNER, ALL = "winner", "all"
 
 
 @dataclass(frozen=True, order=True)

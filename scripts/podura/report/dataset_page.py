@@ -78,7 +78,7 @@ def render_dataset(
             "sheet.html.j2",
             {**shared, "sheet": sheet},
             styles=_STYLES,
-            script="sheet.js",
+            script=("viewer.js", "sheet.js"),
             images=_IMAGES,
             resources=resources,
         )

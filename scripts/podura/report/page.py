@@ -57,7 +57,7 @@ def render_report(
             "figures": embedded_figures(results) if figures is None else figures,
         },
         styles=("page.css", "viewer.css", "report.css"),
-        script="page.js",
+        script=("viewer.js", "page.js"),
         images="data:" if crops_folder is None else "data: 'self' file:",
         resources=resources,
     )
