@@ -9,6 +9,7 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+include: "rules/resources.smk"
 include: "rules/downloads.smk"
 
 

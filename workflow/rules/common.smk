@@ -178,11 +178,6 @@ def species_facts():
     return as_json([{key: getattr(one, key) for key in keys} for one in STUDY.species])
 
 
-def growing(amount):
-    """A resource of which a job asks for as much again with every attempt (retries of a cluster's profile)."""
-    return lambda wildcards, attempt: amount * attempt
-
-
 def gpus():
     """GPUs of a job: one where the study asks for a GPU by name, none for auto or cpu."""
     return 1 if STUDY.training.device == "cuda" else 0
