@@ -47,6 +47,7 @@ def planned(folder: Path, *arguments: str, config: str = TINY) -> dict[str, int]
 
 
 def copy_repository(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         source = REPOSITORY / name
         if source.is_dir():
