@@ -46,7 +46,7 @@ def as_a_lab_edits_it(folder: Path, **train: str) -> None:
     """Write the queue of GPUs into the profile, as its comments say, and what a training asks for."""
     profile = folder / PROFILE / "config.yaml"
     text = profile.read_text(encoding="utf-8")
-    text = text.replace("    # sge_queue: gpu.q", "    sge_queue: gpu.q")
+    text = text.replace("    # sge_queue:", "    sge_queue:")
     text = text.replace("    # sge_extra:", "    sge_extra:")
     head, tail = text.split("  train:\n")
     for name, value in train.items():
@@ -56,11 +56,13 @@ def as_a_lab_edits_it(folder: Path, **train: str) -> None:
 
 
 class Run(RunOnSlurm):
-    """A Snakemake that submits to Grid Engine, in the background; its words are in ``printed``."""
+    """A Snakemake that submits through a profile, in the background; its words are in ``printed``."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], *arguments: str, profile: str = PROFILE
+    ) -> None:
         self.folder, self.log = folder, folder / "snakemake.log"
-        command = [Path(sys.executable).parent / "snakemake", "--workflow-profile", PROFILE, *IMPATIENT]
+        command = [Path(sys.executable).parent / "snakemake", "--workflow-profile", profile, *IMPATIENT]
         self._handle = self.log.open("a")
         self.process = subprocess.Popen(
             [*command, "--configfile", TINY, *arguments],

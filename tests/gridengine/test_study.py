@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gridengine.cluster import wait_for
 from gridengine.conftest import as_a_lab_edits_it
 from slurm.conftest import WEIGHTS, one_detector, training_log, unfinished_files
 from slurm.test_faults import ENDLESS, epochs
@@ -86,13 +87,13 @@ def test_over_time_is_tried_again_with_more(cluster, run, before_training):
     assert "h_rt=60" in cluster.asked(first)["hard resource_list"]
     study.until(lambda: set(waiting_or_running(cluster)) - {first}, "a second job")
     (second,) = waiting_or_running(cluster)
+    assert second != first
     assert "h_rt=120" in cluster.asked(second)["hard resource_list"]
-    log = before_training / "logs/tiny/train/yolov5n/seed-1.log"
-    study.until(lambda: log.exists() and "Continuing after step" in log.read_text(), "the training goes on")
+    study.until(lambda: "Continuing after step" in training_log(before_training), "the training goes on")
     # Ctrl-C ends the jobs.
     study.interrupt()
     assert study.wait(120) != 0
-    assert second not in waiting_or_running(cluster)
+    wait_for(lambda: not waiting_or_running(cluster), 60, "a job is not ended")
 
 
 def unlock(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:

@@ -1,9 +1,9 @@
-"""What programs of LSF do for its executor plugin, on this machine alone: jobs run at once, in the background.
+"""What LSF's programs do for its executor plugin, on this machine alone: jobs run at once, in the background.
 
-    python tests/lsf/stand_in.py PROGRAM FOLDER ARGUMENTS ...     # bsub, bjobs, bkill, bhist, badmin, lsclusters
+    python tests/schedulers/lsf_stand_in.py PROGRAM FOLDER ARGUMENTS ...     # PROGRAM: bsub, bjobs, bkill ...
 
-FOLDER holds what each job asked for and how it stands. Options that the real bsub does not know, queues that are
-not there and requests that are not of its form are refused, as there. No limit of memory or time is kept.
+FOLDER holds what each job asked for and how it stands. Options that the real bsub does not know, queues that
+are not there and requests that are not of its form are refused, as there. No limit of memory or time is kept.
 """
 
 from __future__ import annotations
@@ -34,15 +34,12 @@ def write_programs(folder: Path) -> Path:
     (folder / "jobs").mkdir()
     for name in PROGRAMS:
         program = place / name
-        program.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" {name} "{folder}" "$@"\n'
-        )
+        words = f'"{sys.executable}" "{Path(__file__).resolve()}" {name} "{folder}"'
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         program.chmod(0o755)
     settings = folder / "conf/lsbatch" / CLUSTER / "configdir"
     settings.mkdir(parents=True)
-    (settings / "lsb.params").write_text(
-        "Begin Parameters\nDEFAULT_QUEUE = normal  # of all\nEnd Parameters\n"
-    )
+    (settings / "lsb.params").write_text("Begin Parameters\nDEFAULT_QUEUE = normal  # of all\n")
     events = folder / "work" / CLUSTER / "logdir"
     events.mkdir(parents=True)
     (events / "lsb.events").touch()
@@ -69,7 +66,7 @@ def bsub(folder: Path, words: list[str]) -> None:
     job = folder / "jobs" / str(number)
     job.mkdir()
     command = " ".join(asked.pop("command"))
-    (job / "asked.json").write_text(json.dumps(asked | {"submitted_in": os.getcwd()}))
+    (job / "asked.json").write_text(json.dumps(asked | {"submitted_in": str(Path.cwd())}))
     # bsub's shell for the command; how it ended is written last, and by no other.
     script = f'({command})\necho $? > "{job}/code.new" && mv "{job}/code.new" "{job}/code"\n'
     with Path(asked["o"] or os.devnull).open("a") as output:
@@ -143,9 +140,7 @@ def badmin(folder: Path, words: list[str]) -> None:
 
 
 def lsclusters(folder: Path, words: list[str]) -> None:
-    print(
-        f"CLUSTER_NAME   STATUS   MASTER_HOST   ADMIN    HOSTS  SERVERS\n{CLUSTER}   ok   here   lsfadmin   1   1"
-    )
+    print(f"CLUSTER_NAME   STATUS   MASTER_HOST   ADMIN\n{CLUSTER}   ok   here   lsfadmin")
 
 
 def main() -> None:
