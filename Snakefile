@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/upstream.smk"
 include: "workflow/rules/handlers.smk"
 include: "workflow/rules/digests.smk"
 include: "workflow/rules/runs.smk"
@@ -63,6 +64,7 @@ include: "workflow/rules/provenance.smk"
 # Not a rule: as the input of one, even an ancient one, it would keep Snakemake from seeing what else
 # has changed when the configuration does.
 onstart:
+    let_the_scheduler_sleep()
     remove_leftovers(RESULTS)
     write_run_config()
 

@@ -150,7 +150,9 @@ def training_jobs(cluster: Cluster, states: str = "all") -> list[str]:
 
 
 def training_log(folder: Path) -> str:
-    return (folder / "logs/tiny/train/yolov5n/seed-1.log").read_text(encoding="utf-8")
+    """What the training has logged; nothing yet where its job is only about to start."""
+    log = folder / "logs/tiny/train/yolov5n/seed-1.log"
+    return log.read_text(encoding="utf-8") if log.exists() else ""
 
 
 def unfinished_files(folder: Path) -> list[Path]:
