@@ -134,8 +134,7 @@ class Cluster:
         unpack(self.folder)
         self._link()
         self._write_configuration()
-        self._start_daemon("sge_qmaster")
-        wait_for(self._answers, 60, "its master does not answer")
+        self.start_daemon("sge_qmaster")
         self._add("-Ahgrp", "group_name @allhosts\nhostlist NONE\n", check=False)
         self.ask("qconf", "-as", self.host)
         self.ask("qconf", "-Ap", str(self.folder / "usr/share/gridengine/util/resources/pe/smp"))
@@ -143,7 +142,7 @@ class Cluster:
         # No waiting for the next quarter of a minute.
         schedule = re.sub(r"(?m)^(schedule_interval) .*", r"\1 0:0:1", self.ask("qconf", "-ssconf"))
         self._add("-Msconf", re.sub(r"(?m)^(flush_\w+_sec) .*", r"\1 1", schedule))
-        self._start_daemon("sge_execd")
+        self.start_daemon("sge_execd")
         self._add("-Aq", queue("all.q", self.host))
         self._add("-Aq", queue("gpu.q", self.host, complex_values=f"gpu={GPUS}"))
         wait_for(self._host_reports, 90, "its host does not report")
@@ -153,9 +152,37 @@ class Cluster:
             self.ask("qdel", "-f", "-u", getpass.getuser(), check=False)
             wait_for(lambda: not self.jobs(), 60, "jobs do not end")
         for name in ("sge_execd", "sge_qmaster"):
-            self._end_daemon(name)
+            self.end_daemon(name)
         if LINK.is_symlink() and LINK.readlink() == self._programs:
             LINK.unlink()
+
+    def start_daemon(self, name: str) -> None:
+        """Start sge_qmaster or sge_execd, which goes on from the state that it finds in the folder."""
+        with (self.folder / f"{name}.out").open("a") as output:
+            process = subprocess.Popen(
+                [self._programs / name],
+                env={**self.environment, "SGE_ND": "1"},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        (self.folder / f"{name}.started").write_text(str(process.pid))
+        self._children[name] = process
+        if name == "sge_qmaster":
+            wait_for(self._answers, 60, "its master does not answer")
+
+    def end_daemon(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the daemon that this script started: its process id is in the folder."""
+        file = self.folder / f"{name}.started"
+        if not file.exists():
+            return
+        pid = int(file.read_text())
+        if running(pid, name):
+            os.kill(pid, number)
+        if child := self._children.pop(name, None):
+            child.wait(timeout=60)
+        wait_for(lambda: not running(pid, name), 60, f"{name} does not end")
+        file.unlink()
 
     def jobs(self) -> dict[str, str]:
         """Jobs that wait or run, by id: the state."""
@@ -249,31 +276,6 @@ class Cluster:
         self.ask("spooldefaults.bin", "complexes", str(resources / "centry"))
         self.ask("spooldefaults.bin", "usersets", str(resources / "usersets"))
         self.ask("spooldefaults.bin", "managers", getpass.getuser())
-
-    def _start_daemon(self, name: str) -> None:
-        with (self.folder / f"{name}.out").open("a") as output:
-            process = subprocess.Popen(
-                [self._programs / name],
-                env={**self.environment, "SGE_ND": "1"},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        (self.folder / f"{name}.started").write_text(str(process.pid))
-        self._children[name] = process
-
-    def _end_daemon(self, name: str) -> None:
-        """End the daemon that this script started: its process id is in the folder."""
-        file = self.folder / f"{name}.started"
-        if not file.exists():
-            return
-        pid = int(file.read_text())
-        if running(pid, name):
-            os.kill(pid, signal.SIGTERM)
-        if child := self._children.pop(name, None):
-            child.wait(timeout=60)
-        wait_for(lambda: not running(pid, name), 60, f"{name} does not end")
-        file.unlink()
 
 
 def queue(name: str, host: str, **more: str) -> str:

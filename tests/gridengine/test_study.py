@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,23 @@ def test_over_time_is_tried_again_with_more(cluster, run, before_training):
     study.interrupt()
     assert study.wait(120) != 0
     wait_for(lambda: not waiting_or_running(cluster), 60, "a job is not ended")
+
+
+def test_a_master_that_is_killed_and_started_again_costs_no_job(cluster, run, before_training):
+    epochs(before_training, 60)
+    as_a_lab_edits_it(before_training)
+    study = run(before_training, "--", WEIGHTS)
+    study.until(study.training, "a checkpoint")
+    before = waiting_or_running(cluster)
+    cluster.end_daemon("sge_qmaster", signal.SIGKILL)
+    try:
+        subprocess.run(["sleep", "15"], check=True)
+    finally:
+        cluster.start_daemon("sge_qmaster")
+    study.succeed()
+    trainings = [row["jobnumber"] for row in cluster.finished() if row["jobname"] == "train"]
+    assert trainings[-1:] == before
+    assert "Continuing" not in training_log(before_training)
 
 
 def unlock(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
