@@ -50,7 +50,7 @@ test-slurm: $(INSTALLED)
 test-gridengine: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gridengine tests/gridengine
 
-# The executor plugins of LSF (its programs are played by the tests) and HTCondor (a dry run), from PyPI.
+# The executor plugins of LSF and HTCondor, from PyPI; their schedulers are played by the tests.
 test-schedulers: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m schedulers tests/schedulers
 

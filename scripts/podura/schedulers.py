@@ -1,4 +1,4 @@
-"""Which jobs of a cluster's schedulers are at work in a folder: SLURM, Grid Engine, LSF."""
+"""Which jobs of a cluster's schedulers are at work in a folder: SLURM, Grid Engine, LSF, HTCondor."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def lsf_jobs() -> list[tuple[str, str]]:
     return [(job, os.path.expandvars(place)) for job, place in rows]
 
 
+def htcondor_jobs() -> list[tuple[str, str]]:
+    """Id and folder of this user's jobs in HTCondor's queue."""
+    rows = (line.split(maxsplit=1) for line in _asked("condor_q", "-af", "ClusterId", "Iwd").splitlines())
+    return [(row[0], row[1]) for row in rows if len(row) == 2]
+
+
 @dataclass(frozen=True)
 class Scheduler:
     """How a scheduler's users see and end their jobs."""
@@ -59,6 +65,7 @@ SCHEDULERS = {
     "SLURM": Scheduler("squeue", slurm_jobs, "scancel"),
     "Grid Engine": Scheduler("qstat", gridengine_jobs, "qdel"),
     "LSF": Scheduler("bjobs", lsf_jobs, "bkill"),
+    "HTCondor": Scheduler("condor_q", htcondor_jobs, "condor_rm"),
 }
 
 

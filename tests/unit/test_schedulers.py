@@ -50,11 +50,13 @@ def test_without_a_scheduler_there_are_no_jobs(program, tmp_path):
     assert schedulers.jobs_in(tmp_path) == {}
 
 
-def test_slurm_and_lsf_say_the_folder_of_each_job(program, tmp_path, monkeypatch):
+def test_slurm_lsf_and_htcondor_say_the_folder_of_each_job(program, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     program("squeue", f"echo '11|{tmp_path}/study'; echo '12|{tmp_path}'")
     program("bjobs", f"echo '21|$HOME/study'; echo '22|{tmp_path}/other'")
-    assert schedulers.jobs_in(tmp_path / "study") == {"SLURM": ["11"], "LSF": ["21"]}
+    program("condor_q", f"echo '31 {tmp_path}/study'; echo '32 {tmp_path}/other'")
+    found = schedulers.jobs_in(tmp_path / "study")
+    assert found == {"SLURM": ["11"], "LSF": ["21"], "HTCondor": ["31"]}
 
 
 def test_lsf_without_jobs_is_no_fault(program, tmp_path, caplog):
