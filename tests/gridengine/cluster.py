@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import platform
 import re
 import shutil
 import signal
@@ -85,6 +86,8 @@ class NoGridEngineError(Exception):
 
 def unpack(folder: Path) -> None:
     """Put Debian's packages, and those of their libraries that are not installed, into a folder."""
+    if platform.machine() != "x86_64":
+        raise NoGridEngineError(f"its packages are taken for x86_64, and this is {platform.machine()}")
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise NoGridEngineError("its packages are Debian's, and this is another system")
     planned = subprocess.run(
@@ -148,7 +151,7 @@ class Cluster:
         wait_for(self._host_reports, 90, "its host does not report")
 
     def stop(self) -> None:
-        if self._answers():
+        if (self.folder / "settings.sh").exists() and self._answers():
             self.ask("qdel", "-f", "-u", getpass.getuser(), check=False)
             wait_for(lambda: not self.jobs(), 60, "jobs do not end")
         for name in ("sge_execd", "sge_qmaster"):

@@ -86,12 +86,13 @@ def test_the_study_asks_for_processors_memory_and_gpus(pool, tmp_path):
     snakemake(here, "--configfile", TINY, "--", SPECIES)
     assert table_text(here / SPECIES) == table_text(there / SPECIES)
 
-    # The name of a batch is that of the rule or group, with a number.
-    jobs = {re.sub(r"-[^-]*$", "", job["batch_name"]): job for job in pool.asked().values()}
-    assert {"train", "detect", "scoring", "merge"} <= set(jobs)
+    # The name of a batch is that of the rule, or of the group and its rules, and a number.
+    jobs = {job["batch_name"].split("-")[0]: job for job in pool.asked().values()}
+    assert {"train", "detect", "scoring_control_match_score", "merge"} <= set(jobs)
     assert not {"control", "match", "score"} & set(jobs)
     for name, job in jobs.items():
         assert job.get("request_gpus") == ("1" if name in {"train", "detect"} else None), name
+    assert jobs["scoring_control_match_score"]["request_memory"] == "3000MB"
     assert jobs["train"]["request_memory"] == "4000MB"
     assert jobs["train"]["request_cpus"] == "1"
     assert jobs["import_dataset"]["request_memory"] == "5000MB"
