@@ -13,5 +13,8 @@ settings.load_profile("podura")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that run Snakemake take minutes each: first, so that no process has one left at the end."""
+    """Files that run Snakemake take minutes each: first, so that no process has one left at the end.
+
+    It needs --no-loadscope-reorder, since pytest-xdist prefers files of many tests.
+    """
     items.sort(key=lambda item: "workflow" not in item.path.parts)
