@@ -32,7 +32,7 @@ demo-survey: $(INSTALLED)
 	@$(SNAKEMAKE) --quiet reason --configfile config/studies/demo_survey.yaml -- survey
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not slow and not models and not slurm and not gridengine and not schedulers" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not models and not slurm and not gridengine and not schedulers" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

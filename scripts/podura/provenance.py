@@ -46,10 +46,11 @@ def _module_file(module: str) -> Path | None:
     parts = module.split(".")
     if parts[0] != "podura":
         return None
-    base = LIBRARY.joinpath(*parts[1:])
-    for file in (base.with_suffix(".py"), base / "__init__.py"):
-        if file.is_file() and base != LIBRARY:
-            return file
+    # Asked ten thousand times by every start of the workflow, so without Path.
+    base = os.path.join(LIBRARY, *parts[1:])  # noqa: PTH118
+    for file in (f"{base}.py", f"{base}/__init__.py"):
+        if len(parts) > 1 and os.path.isfile(file):  # noqa: PTH113
+            return Path(file)
     return None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_configuration import Project
+
+from configuration_data import Project
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_configuration import Project, put
 
+from configuration_data import Project, put
 from podura.configuration.surveys import named_survey, part_of, survey_from_json
 
 

@@ -87,6 +87,7 @@ def gain(settings: PaintSettings) -> tuple[float, float, float]:
     return float(added.mean()), float(added.mean() - half), float(added.mean() + half)
 
 
+@pytest.mark.slow
 def test_strong_effects_of_site_and_slide_flatter_a_split_by_image() -> None:
     strong = replace(SMALL, site_effect=3.0, slide_effect=2.0, site_species=0.6)
     mean, low, _ = gain(strong)
@@ -94,6 +95,7 @@ def test_strong_effects_of_site_and_slide_flatter_a_split_by_image() -> None:
     assert mean > 0.20
 
 
+@pytest.mark.slow
 def test_without_effects_a_split_by_image_flatters_nobody() -> None:
     alike = replace(SMALL, site_effect=0.0, slide_effect=0.0)
     mean, low, high = gain(alike)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ def test_its_detectors_are_permissively_licensed():
         assert entry["licence"] in PERMISSIVE, name
 
 
+@pytest.mark.slow
 def test_training_and_detecting_with_them_import_nothing_of_ultralytics(tmp_path):
     """Each is built, trained for a step, saved, loaded and used where Ultralytics cannot be imported."""
     code = """

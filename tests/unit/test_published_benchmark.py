@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from test_configuration import merge
 
+from configuration_data import merge
 from podura.configuration import load_study
 from podura.configuration.study import Study
 from podura.detectors.catalogue import build_detector

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_configuration import MODEL, Project
+
+from configuration_data import MODEL, Project
 
 #: An architecture with one file for COCO, and the file.
 YOLO = {**MODEL, "adapter": "ultralytics", "architecture": "yolov5n", "weights": "coco"}

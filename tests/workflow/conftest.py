@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("Snakefile", "CITATION.cff", "config", "workflow", "scripts", "envs", "resources", "tests")
@@ -67,10 +68,16 @@ def table_text(path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """The repository with the tiny study done."""
-    folder = copy_repository(tmp_path_factory.mktemp("finished"))
-    snakemake(folder, "--configfile", TINY)
+def finished(tmp_path_factory, worker_id) -> Path:
+    """The repository with the tiny study done; processes of one test run share it, and none may change it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    folder, done = shared / "finished", shared / "finished.done"
+    with FileLock(shared / "finished.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            snakemake(copy_repository(folder), "--configfile", TINY)
+            done.touch()
     return folder
 
 

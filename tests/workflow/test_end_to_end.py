@@ -175,12 +175,13 @@ def trainings_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
-def test_a_run_cut_off_continues_where_it_was(finished, tmp_path, number):
-    folder = copy_repository(tmp_path)
+def test_a_run_cut_off_continues_where_it_was(study, number):
+    folder = study
     target = "results/tiny/models/yolov5n/seed-1/weights.safetensors"
+    shutil.rmtree(folder / "results/tiny/models/yolov5n")
     # A training long enough to be hit, that saves at every step.
     models = folder / "tests/studies/tiny_models.yaml"
-    models.write_text(models.read_text().replace("epochs: 2", "epochs: 150"))
+    models.write_text(models.read_text().replace("epochs: 2", "epochs: 60"))
     tiny = folder / TINY
     tiny.write_text(
         tiny.read_text().replace("threads: 1", "threads: 1\n  checkpoint_seconds: 1\n  workers: 1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.conftest import TINY, planned
+from workflow.conftest import TINY, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -64,8 +64,6 @@ def test_changing_one_models_entry_retrains_that_model_alone(study):
     assert jobs["score"] == 2
     assert "paint" not in jobs
     assert "split" not in jobs
-    from workflow.conftest import snakemake
-
     printed = snakemake(study, "--configfile", TINY, "-n")
     assert "model=yolov5n" in printed
     assert "model=fasterrcnn_lite0" not in printed
@@ -189,14 +187,13 @@ def test_editing_an_image_imports_again_and_touching_it_does_not(study):
     )
     overlay.write_text(text)
     shutil.copy(study / "results/tiny/painted/annotations.json", study / "own.json")
-    from workflow.conftest import snakemake
-
-    snakemake(study, "--configfile", "own.yaml", "--", "dataset")
-    assert planned(study, "--", "dataset", config="own.yaml") == {}
+    split = "results/own/dataset/split.csv"
+    snakemake(study, "--configfile", "own.yaml", "--", split)
+    assert planned(study, "--", split, config="own.yaml") == {}
     image = own / "s01.jpg"
     os.utime(image)
     os.utime(study / "own.json")
-    assert planned(study, "--", "dataset", config="own.yaml") == {}
+    assert planned(study, "--", split, config="own.yaml") == {}
     image.write_bytes((own / "s02.jpg").read_bytes())
-    jobs = planned(study, "--", "dataset", config="own.yaml")
+    jobs = planned(study, "--", split, config="own.yaml")
     assert jobs["import_dataset"] == 1

@@ -1,0 +1,14 @@
+"""What several unit tests start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configuration_data import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
