@@ -17,12 +17,12 @@ from podura.tables import REVIEW_DECISIONS, REVIEW_PROBLEMS, REVIEW_QUEUE, SURVE
 log = logging.getLogger("review_decisions")
 
 
-def read_all(paths: list[Path], surveyed: Surveyed) -> list[DecisionFile]:
+def read_all(paths: list[Path], surveyed: Surveyed, survey: str) -> list[DecisionFile]:
     """All files; what is wrong with any of them is told at once."""
     files, faults = [], []
     for path in paths:
         try:
-            files.append(read_decision_file(path, surveyed))
+            files.append(read_decision_file(path, surveyed, survey))
         except UserErrors as error:
             faults += error.messages
         except UserError as error:
@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> None:
     detections = SURVEY_DETECTIONS.read_parquet(arguments.detections)
     images = SURVEY_IMAGES.read_csv(arguments.images)
     species = species_entries(release_species(arguments.species))
-    files = read_all(arguments.decisions, Surveyed(detections, images, species))
+    files = read_all(arguments.decisions, Surveyed(detections, images, species), arguments.survey)
     decisions, problems = collect_decisions(files, detections, images, REVIEW_QUEUE.read_csv(arguments.queue))
     REVIEW_DECISIONS.write_csv(decisions, arguments.output / "decisions.csv")
     REVIEW_PROBLEMS.write_csv(problems, arguments.output / "problems.csv")
@@ -51,6 +51,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
+    parser.add_argument("--survey", required=True, help="name of the survey")
     parser.add_argument("--decisions", type=Path, nargs="*", default=[], help="files of decisions")
     parser.add_argument("--detections", type=Path, required=True, help="machine/detections.parquet")
     parser.add_argument("--images", type=Path, required=True, help="images.csv of the survey")

@@ -143,6 +143,54 @@ def test_the_same_added_animal_of_two_people_is_one_and_two_of_one_person_are_tw
     assert "Anna said ISO-MIN" in problems["message"].item()
 
 
+def test_two_animals_of_one_person_stay_two_where_an_earlier_save_is_named_as_well(tmp_path: Path) -> None:
+    first, second = added([1, 1, 21, 21]), added([5, 1, 25, 21], decided_at="2026-07-01T00:00:00Z")
+    later = write(tmp_path / "b.json", first, second)
+    for files in ([later], [write(tmp_path / "a.json", first), later]):
+        decisions, problems = collected(*files)
+        assert not decisions["superseded"].any()
+        assert len(decisions) == 2
+        assert problems.empty
+
+
+def test_a_box_drawn_anew_in_a_later_save_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    one = write(tmp_path / "a.json", added([1, 1, 21, 21]))
+    two = write(tmp_path / "b.json", added([1, 2, 21, 21], decided_at="2026-07-01T00:00:00Z"))
+    decisions, _ = collected(one, two)
+    assert decisions["superseded"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("rejected_first", [True, False])
+def test_an_animal_whose_box_is_drawn_better_is_not_lost_with_the_machines_box(
+    tmp_path: Path, rejected_first: bool
+) -> None:
+    machine = DETECTIONS.iloc[0]
+    box = [machine[name] + 1 for name in BOX_COLUMNS]
+    drawn = added(box, "ISO-MIN", image=machine["image"])
+    hours = ("09", "11") if rejected_first else ("11", "09")
+    reject = entry(0, "reject", decided_at=f"2026-05-04T{hours[0]}:00:00Z")
+    drawn["decided_at"] = f"2026-05-04T{hours[1]}:00:00Z"
+    decisions, problems = collected(write(tmp_path / "a.json", reject, drawn))
+    held = decisions[~decisions["superseded"]]
+    assert held["detection"].tolist() == [machine["detection"]]
+    assert held["species"].tolist() == ["ISO-MIN"]
+    assert problems.empty
+    bert = entry(0, "reject", reviewer="Bert", decided_at="2026-08-01T00:00:00Z")
+    other_file = write(tmp_path / "b.json", bert)
+    decisions, problems = collected(tmp_path / "a.json", other_file)
+    assert decisions.loc[~decisions["superseded"], "action"].tolist() == ["reject"], "another person's counts"
+    assert problems["kind"].tolist() == ["conflict"]
+
+
+def test_the_file_of_another_survey_is_refused(tmp_path: Path) -> None:
+    """Images of two surveys often have the same names, and what is added or searched would count."""
+    path = write(tmp_path / "a.json", added([1, 1, 21, 21]))
+    assert len(read_decision_file(path, SURVEYED, "spring").decisions) == 1
+    with pytest.raises(UserError, match="of the survey \"spring\", not of 'autumn'") as refused:
+        read_decision_file(path, SURVEYED, "autumn")
+    assert str(path) in str(refused.value)
+
+
 def test_what_does_not_exist_any_more_is_reported_and_not_used(tmp_path: Path) -> None:
     decisions, problems = collected(
         write(

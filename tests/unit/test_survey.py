@@ -351,6 +351,25 @@ def test_copies_of_a_file_are_detected_in_once_and_told(
     assert len(detector.seen) == 5
     assert len(found.images) == 6
     assert "copy.png and d.png are the same file" in caplog.text
+    twins = found.images.set_index("image")["same_as"].dropna()
+    assert twins.to_dict() == {"d.png": "copy.png"}
+
+
+def test_a_broken_image_and_its_copy_are_told_by_their_names(folder: Path, store: Path) -> None:
+    for name in ("core-1/b.png", "core-2/copy.png"):
+        (folder / name).write_bytes(b"\x89PNG broken")
+    reasons = run(read(folder), store, Counting()).images.set_index("image")["reason"]
+    for name in ("core-1/b.png", "core-2/copy.png"):
+        assert "core-1/b.png" in reasons[name]
+        assert str(folder) not in reasons[name]
+
+
+def test_a_field_that_was_saved_twice_is_told_before_it_is_counted_twice(folder: Path) -> None:
+    write_picture(folder / "core-1/a.tif", seed=5)
+    said = refusal(folder)
+    assert "core-1/a.png and core-1/a.tif differ in their suffix only" in said
+    named = read(folder, sample_pattern=r"(?P<sample>(?P<slide>.+))\.")
+    assert len(named.images) == 6, "who names slides says that they are meant"
 
 
 def test_the_content_of_a_file_is_what_counts(tmp_path: Path) -> None:

@@ -169,3 +169,17 @@ def test_an_image_of_the_study_stays_as_the_study_has_it(survey, tmp_path: Path)
     data = made(survey, tmp_path, study=(coco, [StudyImage("old.jpg", path, "old", *(None,) * 5)]))
     assert len(data.coco["images"]) == 2
     assert data.left_out.set_index("image")["reason"][IMAGE].startswith("it is an image of the study")
+
+
+def test_paths_keep_their_spaces(survey, tmp_path: Path) -> None:
+    """Two spaces in a name are not one: the next study would not find the file."""
+    images, detections = survey
+    folder = tmp_path / "two  spaces"
+    images = images.assign(path=[str(folder / image) for image in images["image"]])
+    review_data.paint(images, detections)
+    (folder / "training").mkdir()
+    coco = imported(made((images, detections), folder / "training"), folder / "training")
+    beside = imported(made((images, detections), tmp_path), tmp_path)
+    assert len(coco["images"]) == len(beside["images"]) == 2
+    assert all("two  spaces/" in one["file_name"] for one in beside["images"])
+    assert len(beside["annotations"]) == len(coco["annotations"]) > 4

@@ -22,6 +22,7 @@ _INDICES = {
     "hill_2": "Hill 2",
 }
 _MOST_SENTENCES = 60
+_MOST_TWINS = 5
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,35 @@ def verdict(results: SurveyResults) -> list[str]:
             f"Unlike the slides of the study: {listing(unlike)}. Their counts may be wrong beyond their "
             "intervals until people have checked a random part of them."
         )
-    incomplete = results.samples.loc[~results.samples["complete"].astype(bool), "sample"].tolist()
-    if incomplete:
-        told.append(f"Incomplete: {listing(incomplete)}. What could not be read is not counted.")
+    imageless = results.samples["n_images"].eq(0)
+    incomplete = ~results.samples["complete"].astype(bool) & ~imageless
+    capped = set(results.images.loc[results.images["capped"].fillna(False).astype(bool), "sample"].dropna())
+    if incomplete.any():
+        marked = results.samples.loc[incomplete, "sample"].tolist()
+        why = ["What could not be read is not counted."] if results.samples["n_failed"].any() else []
+        why += (
+            [
+                f"On images that reach the cap on detections ({listing(sorted(capped))}) animals may be missing."
+            ]
+            if capped
+            else []
+        )
+        told.append(" ".join([f"Incomplete: {listing(marked)}.", *why]))
+    if imageless.any():
+        told.append(
+            f"Without any image: {listing(results.samples.loc[imageless, 'sample'].tolist())}. Nothing is known of "
+            "what lives there; look whether the images name these samples otherwise."
+        )
+    twins = results.images[results.images["same_as"].notna()]
+    if len(twins):
+        pairs = [
+            f"{row.image} is the same file as {row.same_as}" for row in twins.head(_MOST_TWINS).itertuples()
+        ]
+        more = len(twins) - len(pairs)
+        told.append(
+            f"Counted twice: {listing([*pairs, *([f'{count(more)} more in images.csv'] if more else [])])}. Leave one of "
+            "each two out."
+        )
     return told
 
 
@@ -128,7 +155,7 @@ def unlike_samples(results: SurveyResults) -> list[str]:
 
 
 def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
-    """For each sample what all measures mean, and the sentences of those that flag it."""
+    """For each sample what all measures mean, and the sentences of those that flag it; the unlike ones first."""
     found = []
     for sample, rows in results.drift[results.drift["sample"].notna()].groupby("sample", sort=False):
         overall = rows[rows["measure"].eq(OVERALL)]
@@ -141,7 +168,15 @@ def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
                 "why": flagged["sentence"].tolist(),
             }
         )
-    return sorted(found, key=lambda one: not one["unlike"])[:_MOST_SENTENCES]
+    shown = sorted(found, key=lambda one: not one["unlike"])[:_MOST_SENTENCES]
+    more = len(found) - len(shown)
+    last = {
+        "sample": None,
+        "unlike": False,
+        "said": [f"And {plural(more, 'sample')} more in drift.csv."],
+        "why": [],
+    }
+    return [*shown, *([last] if more else [])]
 
 
 def count_rows(results: SurveyResults) -> list[dict[str, Any]]:
@@ -228,7 +263,7 @@ def wanted_sentence(results: SurveyResults) -> str:
     if not total:
         return "There is no estimate whose interval could be narrowed."
     if not wide:
-        return f"All {total} intervals are as narrow as wished: {wished} of the estimate, or one animal."
+        return f"All {total} intervals are as narrow as wished: {wished} of the estimate, or of one animal."
     return (
         f"{total - wide} of {total} intervals are as narrow as wished ({wished} of the estimate, or of "
         "one animal). The table says about how many more checks, at random, would bring the others there: it "
@@ -256,9 +291,14 @@ def diversity_rows(results: SurveyResults) -> tuple[list[str], list[dict[str, An
 
 def naming(results: SurveyResults) -> list[str]:
     """How many detections have which rank, and how many people decided on."""
-    ranks = results.detections["taxon_rank"].value_counts()
+    if results.detections.empty:
+        return ["there is none"]
+    again = results.detections["taxon"].notna() & results.detections["same_animal_as"].notna()
+    ranks = results.detections.loc[~again, "taxon_rank"].value_counts()
     words = {"species": "to species", "genus": "to genus", "group": "to the group only"}
     told = [f"{count(ranks[rank])} named {word}" for rank, word in words.items() if rank in ranks]
+    if again.any():
+        told.append(f"{count(again.sum())} further boxes on the same animals")
     nameless = int(results.detections["taxon"].isna().sum())
     return [*told, *([f"{count(nameless)} likely no animal"] if nameless else [])]
 

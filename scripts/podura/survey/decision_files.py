@@ -23,10 +23,11 @@ OWN_FORMAT, OWN_VERSION = "podura review decisions", 1
 _MOST_BYTES = 1_000_000_000
 
 
-def read_decision_file(path: Path | str, surveyed: Surveyed) -> DecisionFile:
+def read_decision_file(path: Path | str, surveyed: Surveyed, survey: str | None = None) -> DecisionFile:
     """Read a file of any of the three kinds; which it is its content tells, not its name.
 
-    Raises UserErrors where it is none of them or damaged.
+    Raises UserErrors where it is none of them or damaged, or where the page of another survey than
+    ``survey`` saved it: images of two surveys often have the same names.
     """
     path = Path(path)
     start = _start(path)
@@ -39,7 +40,7 @@ def read_decision_file(path: Path | str, surveyed: Surveyed) -> DecisionFile:
         )
     document = read_json(path, "a file of decisions saved by the review page, by Label Studio or by CVAT")
     if isinstance(document, dict) and "format" in document:
-        return _own(path, document, surveyed)
+        return _own(path, document, surveyed, survey)
     return read_label_studio_decisions(path, surveyed)
 
 
@@ -55,7 +56,7 @@ def _start(path: Path) -> str:
         return file.read(64).decode("utf-8-sig", "replace").lstrip()
 
 
-def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed) -> DecisionFile:
+def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed, survey: str | None) -> DecisionFile:
     if document.get("format") != OWN_FORMAT:
         raise UserError(
             f"{path}: 'format' is {short(document.get('format'))}, not '{OWN_FORMAT}'. Name a file that the "
@@ -65,6 +66,13 @@ def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed) -> Decisio
         raise UserError(
             f"{path}: the file has version {short(document.get('version'))}; this Podura reads version "
             f"{OWN_VERSION}. Use the Podura that made the page, or a newer one."
+        )
+    saved_for = document.get("survey")
+    if survey is not None and isinstance(saved_for, str) and saved_for != survey:
+        raise UserError(
+            f"{path}: the file was saved on the review page of the survey {short(saved_for)}, not of '{survey}'. "
+            "Name it under that survey's decisions; if the survey has been renamed, write its new name behind "
+            "'survey' in the file."
         )
     given = document.get("decisions")
     if not isinstance(given, list):

@@ -143,6 +143,7 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, 
             f"of {len(names)} images: {listed(without)}. Change the pattern so that it fits the path of each "
             "image below the folder."
         )
+    faults += _of_one_stem(folder, images, pattern)
     samples_of: dict[str, set[str]] = {}
     for image in images:
         samples_of.setdefault(image.slide, set()).add(image.sample)
@@ -156,6 +157,24 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, 
     if faults:
         raise UserErrors(faults[: NAMED + 1])
     return images, {sample: {"site": next(iter(site))} for sample, site in sites.items()}
+
+
+def _of_one_stem(folder: Path, images: Sequence[SurveyImage], pattern: re.Pattern[str] | None) -> list[str]:
+    """Faults of images that differ in their suffix only: mostly one field saved twice, as TIFF and as JPEG."""
+    if pattern is not None and "slide" in pattern.groupindex:
+        return []
+    first: dict[str, str] = {}
+    pairs = [
+        f"{first[image.slide]} and {image.image}"
+        for image in images
+        if first.setdefault(image.slide, image.image) != image.image
+    ]
+    if not pairs:
+        return []
+    return [
+        f"{folder}: {listed(pairs)} differ in their suffix only. If they show the same, their animals would be "
+        "counted twice: move one of each out of the folder. If not, rename one, or list the images in a table."
+    ]
 
 
 def _sample_table(path: Path, schema: Schema) -> Mapping[str, Facts]:

@@ -64,6 +64,12 @@ SURVEY_IMAGES = Table(
         Column("um_per_pixel", "number", "size of a pixel", "µm", optional=True),
         Column("n_detections", "integer", "detections at or above the floor; missing for a failed image"),
         Column("capped", "boolean", "whether the cap on detections was reached: animals may be missing"),
+        Column(
+            "same_as",
+            "string",
+            "earlier image of the same content, to the last byte: its animals are counted twice",
+            optional=True,
+        ),
     ),
 )
 
