@@ -129,7 +129,7 @@ def test_a_folder_that_is_no_release_is_told_once_a_survey_needs_it(project: Pro
     project.write("meadow/readme.txt", "")
     project.config["surveys"] = {"meadow": {"images": "meadow", "release": "elsewhere"}}
     study = project.load()
-    with pytest.raises(UserError, match="no detector.json in it. Give the folder 'release'"):
+    with pytest.raises(UserError, match=r"no detector\.json in it\. Give the folder 'release'"):
         release_of(study.surveys[0], study.release)
     project.config["surveys"]["meadow"]["release"] = "elsewhere/release"
     study = project.load()

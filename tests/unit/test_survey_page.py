@@ -87,7 +87,7 @@ def test_samples_that_lack_images_reach_the_cap_or_hold_copies_are_told_as_what_
     samples.loc[samples["sample"].isin(["south", "empty"]), "complete"] = False
     text = plain(render_survey(make_survey(images=images, samples=samples)))
     assert "Incomplete: south and west. What could not be read is not counted." in text
-    assert "reach the cap on detections (south) animals may be missing" in text
+    assert "Images of south reach the cap on detections: animals may be missing." in text
     assert "Without any image: empty. Nothing is known of what lives there" in text
     assert "Counted twice: north/field 2.jpg is the same file as north/field 1.jpg." in text
 
@@ -100,7 +100,7 @@ def test_second_boxes_on_an_animal_are_not_counted_as_animals_of_the_group() -> 
     final.loc[0, "same_animal_as"] = final.loc[2, "detection"]
     after = told.naming(make_survey(detections=final))
     assert set(before) - set(after) == {"1 named to the group only"}
-    assert set(after) - set(before) == {"1 further boxes on the same animals"}
+    assert set(after) - set(before) == {"1 further box on the same animals"}
 
 
 def test_of_many_samples_it_says_what_it_leaves_out() -> None:

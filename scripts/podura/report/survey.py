@@ -98,35 +98,32 @@ def verdict(results: SurveyResults) -> list[str]:
             f"Unlike the slides of the study: {listing(unlike)}. Their counts may be wrong beyond their "
             "intervals until people have checked a random part of them."
         )
-    imageless = results.samples["n_images"].eq(0)
-    incomplete = ~results.samples["complete"].astype(bool) & ~imageless
-    capped = set(results.images.loc[results.images["capped"].fillna(False).astype(bool), "sample"].dropna())
+    return [*told, *_lacking(results)]
+
+
+def _lacking(results: SurveyResults) -> list[str]:
+    """What is missing of the samples, or there twice."""
+    samples, images, told = results.samples, results.images, []
+    imageless = samples["n_images"].eq(0)
+    incomplete = ~samples["complete"].astype(bool) & ~imageless
+    capped = sorted(set(images.loc[images["capped"].fillna(False).astype(bool), "sample"].dropna()))
     if incomplete.any():
-        marked = results.samples.loc[incomplete, "sample"].tolist()
-        why = ["What could not be read is not counted."] if results.samples["n_failed"].any() else []
-        why += (
-            [
-                f"On images that reach the cap on detections ({listing(sorted(capped))}) animals may be missing."
-            ]
-            if capped
-            else []
-        )
-        told.append(" ".join([f"Incomplete: {listing(marked)}.", *why]))
+        told.append(f"Incomplete: {listing(samples.loc[incomplete, 'sample'].tolist())}.")
+        told[-1] += " What could not be read is not counted." if samples["n_failed"].any() else ""
+        if capped:
+            told[-1] += f" Images of {listing(capped)} reach the cap on detections: animals may be missing."
     if imageless.any():
         told.append(
-            f"Without any image: {listing(results.samples.loc[imageless, 'sample'].tolist())}. Nothing is known of "
+            f"Without any image: {listing(samples.loc[imageless, 'sample'].tolist())}. Nothing is known of "
             "what lives there; look whether the images name these samples otherwise."
         )
-    twins = results.images[results.images["same_as"].notna()]
+    twins = images[images["same_as"].notna()]
     if len(twins):
-        pairs = [
-            f"{row.image} is the same file as {row.same_as}" for row in twins.head(_MOST_TWINS).itertuples()
-        ]
+        first = twins.head(_MOST_TWINS)
+        pairs = [f"{row.image} is the same file as {row.same_as}" for row in first.itertuples()]
         more = len(twins) - len(pairs)
-        told.append(
-            f"Counted twice: {listing([*pairs, *([f'{count(more)} more in images.csv'] if more else [])])}. Leave one of "
-            "each two out."
-        )
+        pairs += [f"{count(more)} more in images.csv"] if more else []
+        told.append(f"Counted twice: {listing(pairs)}. Leave one of each two out.")
     return told
 
 
@@ -155,7 +152,7 @@ def unlike_samples(results: SurveyResults) -> list[str]:
 
 
 def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
-    """For each sample what all measures mean, and the sentences of those that flag it; the unlike ones first."""
+    """For each sample what all measures mean, and the sentences of those that flag it; unlike ones first."""
     found = []
     for sample, rows in results.drift[results.drift["sample"].notna()].groupby("sample", sort=False):
         overall = rows[rows["measure"].eq(OVERALL)]
@@ -170,13 +167,8 @@ def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
         )
     shown = sorted(found, key=lambda one: not one["unlike"])[:_MOST_SENTENCES]
     more = len(found) - len(shown)
-    last = {
-        "sample": None,
-        "unlike": False,
-        "said": [f"And {plural(more, 'sample')} more in drift.csv."],
-        "why": [],
-    }
-    return [*shown, *([last] if more else [])]
+    rest = f"And {plural(more, 'sample')} more in drift.csv."
+    return [*shown, *([{"sample": None, "unlike": False, "said": [rest], "why": []}] if more else [])]
 
 
 def count_rows(results: SurveyResults) -> list[dict[str, Any]]:
@@ -298,7 +290,7 @@ def naming(results: SurveyResults) -> list[str]:
     words = {"species": "to species", "genus": "to genus", "group": "to the group only"}
     told = [f"{count(ranks[rank])} named {word}" for rank, word in words.items() if rank in ranks]
     if again.any():
-        told.append(f"{count(again.sum())} further boxes on the same animals")
+        told.append(f"{plural(int(again.sum()), 'further box', 'further boxes')} on the same animals")
     nameless = int(results.detections["taxon"].isna().sum())
     return [*told, *([f"{count(nameless)} likely no animal"] if nameless else [])]
 

@@ -189,7 +189,7 @@ def _on_one_place(
     counted_from: Mapping[str, float],
     actions: NDArray[np.object_],
 ) -> list[tuple[int, int]]:
-    """Pairs of rows, in both orders, of different species on one place: counted or confirmed, not rejected."""
+    """Pairs of rows, in both orders, of different species on one place; of counted or confirmed ones."""
     score = detections["score"].to_numpy(dtype=np.float64)
     least = detections["species"].map(counted_from).fillna(0.0).to_numpy(dtype=np.float64)
     kept = np.flatnonzero(((score >= least) | np.isin(actions, _CONFIRMED)) & (actions != "reject"))

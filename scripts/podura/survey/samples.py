@@ -160,7 +160,7 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, 
 
 
 def _of_one_stem(folder: Path, images: Sequence[SurveyImage], pattern: re.Pattern[str] | None) -> list[str]:
-    """Faults of images that differ in their suffix only: mostly one field saved twice, as TIFF and as JPEG."""
+    """A fault where images differ in their suffix only: mostly one field saved twice, as TIFF and as JPEG."""
     if pattern is not None and "slide" in pattern.groupindex:
         return []
     first: dict[str, str] = {}
@@ -169,12 +169,12 @@ def _of_one_stem(folder: Path, images: Sequence[SurveyImage], pattern: re.Patter
         for image in images
         if first.setdefault(image.slide, image.image) != image.image
     ]
-    if not pairs:
-        return []
-    return [
-        f"{folder}: {listed(pairs)} differ in their suffix only. If they show the same, their animals would be "
-        "counted twice: move one of each out of the folder. If not, rename one, or list the images in a table."
-    ]
+    told = (
+        f"{folder}: {listed(pairs)} differ in their suffix only. If they show the same, their animals would "
+        "be counted twice: move one of each out of the folder. If not, rename one, or list the images in a "
+        "table."
+    )
+    return [told] if pairs else []
 
 
 def _sample_table(path: Path, schema: Schema) -> Mapping[str, Facts]:

@@ -48,7 +48,8 @@ SURVEY_FINAL_DETECTIONS = Table(
         Column(
             "same_animal_as",
             "string",
-            "better detection, of another species, on the same place: the exports hold the animal once, as that",
+            "better detection, of another species, on the same place: the exports hold the animal once, as "
+            "that",
             optional=True,
         ),
     ),
