@@ -71,8 +71,8 @@ def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed, survey: st
     if survey is not None and isinstance(saved_for, str) and saved_for != survey:
         raise UserError(
             f"{path}: the file was saved on the review page of the survey {short(saved_for)}, not of "
-            f"'{survey}'. Name it under that survey's decisions; if the survey has been renamed, write its new "
-            "name behind 'survey' in the file."
+            f"'{survey}'. Name it under that survey's decisions; if the survey has been renamed, write its "
+            "new name behind 'survey' in the file."
         )
     given = document.get("decisions")
     if not isinstance(given, list):
