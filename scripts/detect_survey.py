@@ -25,7 +25,7 @@ from podura.release.detecting import ReleasedDetector
 from podura.release.loading import read_release
 from podura.release.looks import Looks
 from podura.survey.detecting import Stopped, SurveyTables, Tools, detect_survey
-from podura.survey.samples import SurveyImage, read_survey
+from podura.survey.samples import SurveyImage, look_alikes, read_survey
 from podura.survey.store import Store
 from podura.tables import (
     RELEASE_THRESHOLDS,
@@ -119,6 +119,8 @@ def tell(found: SurveyTables) -> None:
     ):
         if which.any():
             log.warning("Samples %s: %s.", words, listed(samples.loc[which, "sample"].tolist()))
+    for names in look_alikes(samples["sample"].tolist()):
+        log.warning("Samples %s differ in capitals or spaces only. Are they one? Then write one name.", names)
     capped = found.images[found.images["capped"]]
     if len(capped):
         log.warning(

@@ -21,7 +21,7 @@ from podura.slides.reading import open_slide, read_reduced
 from podura.slides.statistics import image_statistics
 from podura.survey.detecting import Stopped, SurveyTables, Tools, detect_survey
 from podura.survey.overlays import Kept, shown_boxes
-from podura.survey.samples import SurveyImages, read_survey
+from podura.survey.samples import SurveyImages, look_alikes, read_survey
 from podura.survey.store import Store
 from podura.tables import EMBEDDING, RELEASE_THRESHOLDS, SAMPLE_FACTS, whole_folder
 from release_data import CODES, SCHEMAS, make_release, survey_of, write_picture
@@ -140,6 +140,12 @@ def test_a_table_of_samples_tells_of_a_folder_and_keeps_samples_without_images(
 @pytest.mark.parametrize("images", ["nowhere", "nowhere.tsv"])
 def test_a_survey_that_is_not_there_is_told_with_its_key(tmp_path: Path, images: str) -> None:
     assert "surveys.meadow.images: there is no" in refusal(tmp_path / images)
+
+
+def test_samples_that_are_written_in_two_ways_are_told() -> None:
+    names = ["Core 1", "core 1", "core\u00a01\u200b", "core 11", "bog"]
+    assert look_alikes(names) == ["'Core 1', 'core 1' and 'core\u00a01\u200b'"]
+    assert look_alikes(["a", "b"]) == []
 
 
 # The store.

@@ -18,7 +18,7 @@ from podura.configuration.structure import load_schema
 from podura.configuration.study import StudyImage
 from podura.slides.entries import ImageEntry
 from podura.survey.training_data import TrainingData, images_text, training_data
-from podura.tables import BOX_COLUMNS, REVIEW_DECISIONS, write_json, write_text
+from podura.tables import BOX_COLUMNS, REVIEW_DECISIONS, TRAINING_LEFT_OUT, write_json, write_text
 
 SPECIES = review_data.SPECIES_FACTS
 
@@ -124,6 +124,8 @@ def test_images_that_nobody_searched_are_left_out_and_told(survey, tmp_path: Pat
         "west/field 0.jpg",
         "west/field 1.jpg",
     ]
+    TRAINING_LEFT_OUT.write_csv(data.left_out.replace("north/field 1.jpg", "=1+1.jpg"), tmp_path / "left.csv")
+    assert "'=1+1.jpg," in (tmp_path / "left.csv").read_text(encoding="utf-8"), "no formula for a spreadsheet"
     assert "could not be read" in left["west/field 1.jpg"]
     assert "searched" in left["west/field 0.jpg"], "a detection was checked, but the image was not"
 

@@ -80,6 +80,15 @@ def read_survey(survey: SurveySettings, schema: Schema, painted_folder: Path | N
     )
 
 
+def look_alikes(samples: Sequence[str]) -> list[str]:
+    """Names of samples, as texts, that differ in capitals, spaces and what cannot be seen only."""
+    alike: dict[str, list[str]] = {}
+    for name in samples:
+        plain = "".join(sign for sign in name.casefold() if sign.isprintable() and not sign.isspace())
+        alike.setdefault(plain, []).append(name)
+    return [listed([shown(name) for name in names]) for names in alike.values() if len(names) > 1]
+
+
 def _of_table(
     path: Path, schema: Schema, painted_folder: Path | None
 ) -> tuple[list[SurveyImage], Mapping[str, Facts]]:

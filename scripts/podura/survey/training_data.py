@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from podura.configuration.study import StudyImage
-from podura.tables import BOX_COLUMNS, IMAGES
+from podura.tables import BOX_COLUMNS, IMAGES, TRAINING_LEFT_OUT
 
 #: Images of a survey belong to the part that is trained on, so that what is held out stays as it was.
 PART = "train"
@@ -108,7 +108,7 @@ def _left_out(images: pd.DataFrame, searched: set[str], twice: set[str]) -> pd.D
             rows.append((one.image, "it is an image of the study, whose annotations are kept"))
         elif one.image not in searched:
             rows.append((one.image, "nobody has searched the whole image"))
-    return pd.DataFrame(rows, columns=["image", "reason"], dtype="string")
+    return TRAINING_LEFT_OUT.frame(pd.DataFrame(rows, columns=TRAINING_LEFT_OUT.names, dtype="object"))
 
 
 Drawn = tuple[str, list[float], bool]

@@ -94,6 +94,15 @@ REVIEW_PICTURES = Table(
     ),
 )
 
+TRAINING_LEFT_OUT = Table(
+    "training_left_out",
+    "one row an image of the survey that is not among the training data",
+    (
+        Column("image", "string", "image, as in images.csv of the survey"),
+        Column("reason", "string", "why it is left out, in words"),
+    ),
+)
+
 PUBLIC_REVIEW_TABLES = (REVIEW_QUEUE, REVIEW_DECISIONS, REVIEW_PROBLEMS)
 
 #: Actions of ``REVIEW_DECISIONS``; those of the first line concern a detection.
