@@ -364,6 +364,22 @@ def test_label_studio_takes_the_last_of_each_person_and_no_cancelled_one(tmp_pat
     assert "conflict" not in set(problems["kind"])
 
 
+def test_a_box_that_was_deleted_and_drawn_anew_in_label_studio_is_still_an_animal(tmp_path: Path) -> None:
+    def change(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        drawn = copy.deepcopy(results[0])
+        drawn["id"] = "Zq3xT"
+        drawn["value"]["rectanglelabels"] = ["LEP-LAN"]
+        return [*results[1:], drawn]
+
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(submitted(label_studio_tasks(), IMAGE, change)), encoding="utf-8")
+    decisions, problems = collected(path)
+    held = decisions[~decisions["superseded"]].set_index("detection")
+    assert held.at[HERE["detection"].iloc[0], "species"] == "LEP-LAN"
+    assert "add" not in set(decisions["action"])
+    assert "conflict" not in set(problems["kind"])
+
+
 def test_a_box_that_was_moved_keeps_its_new_place(tmp_path: Path) -> None:
     def change(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results[0]["value"]["x"] += 1
