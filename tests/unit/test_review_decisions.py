@@ -210,6 +210,40 @@ def test_what_does_not_exist_any_more_is_reported_and_not_used(tmp_path: Path) -
     assert problems["source"].eq(str(tmp_path / "a.json")).all()
 
 
+DONE = {"action": "image_done", "image": IMAGE, "reviewer": "Anna", "decided_at": "2026-05-04T10:00:00Z"}
+
+
+def test_an_image_searched_beside_the_boxes_of_another_detector_is_not_searched(tmp_path: Path) -> None:
+    """What those boxes showed was accepted then, and may be missed now: it would count for nothing."""
+    key = {"key": "study/spring/0123"}
+    file = write(tmp_path / "a.json", entry(0), added([500, 500, 540, 540]), DONE, **key)
+    for pipeline, searched in (("0123", True), ("4567", False), (None, True)):
+        read = read_decision_file(file, SURVEYED, "spring", pipeline)
+        assert ("image_done" in {one.action for one in read.decisions}) == searched
+        assert [one.kind for one in read.troubles] == ([] if searched else ["gone"])
+        assert len(read.decisions) == 2 + searched, "what was decided on boxes that are there still counts"
+
+
+def test_an_image_some_of_whose_boxes_are_gone_is_not_searched(tmp_path: Path) -> None:
+    other_image = {**DONE, "image": "south/field 0.jpg"}
+    file = write(tmp_path / "a.json", entry(0), entry(detection="0" * 16), DONE, other_image)
+    decisions, problems = collected(file)
+    assert decisions.loc[decisions["action"] == "image_done", "image"].tolist() == ["south/field 0.jpg"]
+    assert problems["kind"].tolist() == ["gone", "gone"]
+    assert "searched beside boxes" in problems["message"].iloc[1]
+
+
+def test_a_label_studio_task_of_another_detector_searches_nothing(tmp_path: Path) -> None:
+    tasks = submitted(label_studio_tasks(), IMAGE, lambda results: results)
+    mine = next(one for one in tasks if one.get("annotations"))
+    mine["data"]["detections"][0] = "0" * 16
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    decisions, problems = collected(path)
+    assert "image_done" not in set(decisions["action"])
+    assert {"gone"} < set(problems["kind"])
+
+
 def test_a_box_beyond_the_image_is_cut(tmp_path: Path) -> None:
     decisions, _ = collected(write(tmp_path / "a.json", added([-5, 650, 30, 800])))
     assert decisions.loc[0, list(BOX_COLUMNS)].tolist() == [0, 650, 30, 700]

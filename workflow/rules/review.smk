@@ -62,7 +62,7 @@ rule review_decisions:
     shell:
         "python {params.script} --survey {wildcards.survey} --decisions {input.files:q} "
         "--detections {input.detections:q} --images {input.images:q} --queue {input.queue:q} "
-        "--species {params.release:q}/species.tsv --output $(dirname {output.decisions:q}) --log {log:q}"
+        "--release {params.release:q} --output $(dirname {output.decisions:q}) --log {log:q}"
 
 
 rule review_pictures:
