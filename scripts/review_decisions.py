@@ -24,7 +24,9 @@ from podura.tables import (
 log = logging.getLogger("review_decisions")
 
 
-def read_all(paths: list[Path], surveyed: Surveyed, survey: str, pipeline: str) -> list[DecisionFile]:
+def read_all(
+    paths: list[Path], surveyed: Surveyed, survey: str | None, pipeline: str | None
+) -> list[DecisionFile]:
     """All files; what is wrong with any of them is told at once."""
     files, faults = [], []
     for path in paths:
@@ -42,8 +44,8 @@ def read_all(paths: list[Path], surveyed: Surveyed, survey: str, pipeline: str) 
 def main(arguments: argparse.Namespace) -> None:
     detections = SURVEY_DETECTIONS.read_parquet(arguments.detections)
     images = SURVEY_IMAGES.read_csv(arguments.images)
-    species = species_entries(release_species(arguments.release / "species.tsv"))
-    pipeline = read_json(arguments.release / "detector.json")["pipeline"]
+    species = species_entries(release_species(arguments.species))
+    pipeline = None if arguments.detector is None else read_json(arguments.detector)["pipeline"]
     surveyed = Surveyed(detections, images, species)
     files = read_all(arguments.decisions, surveyed, arguments.survey, pipeline)
     decisions, problems = collect_decisions(files, detections, images, REVIEW_QUEUE.read_csv(arguments.queue))
@@ -60,11 +62,12 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = jobs.parser(__doc__)
-    parser.add_argument("--survey", required=True, help="name of the survey")
+    parser.add_argument("--survey", help="name of the survey; files that were saved for another are refused")
     parser.add_argument("--decisions", type=Path, nargs="*", default=[], help="files of decisions")
     parser.add_argument("--detections", type=Path, required=True, help="machine/detections.parquet")
     parser.add_argument("--images", type=Path, required=True, help="images.csv of the survey")
     parser.add_argument("--queue", type=Path, required=True, help="queue.csv")
-    parser.add_argument("--release", type=Path, required=True, help="folder of the release")
+    parser.add_argument("--species", type=Path, required=True, help="species.tsv of the release")
+    parser.add_argument("--detector", type=Path, help="detector.json of the release, to tell its pipeline")
     parser.add_argument("--output", type=Path, required=True, help="folder of the review")
     jobs.run(main, parser)

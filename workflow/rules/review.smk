@@ -62,7 +62,8 @@ rule review_decisions:
     shell:
         "python {params.script} --survey {wildcards.survey} --decisions {input.files:q} "
         "--detections {input.detections:q} --images {input.images:q} --queue {input.queue:q} "
-        "--release {params.release:q} --output $(dirname {output.decisions:q}) --log {log:q}"
+        "--species {params.release:q}/species.tsv --detector {input.release:q} "
+        "--output $(dirname {output.decisions:q}) --log {log:q}"
 
 
 rule review_pictures:

@@ -70,8 +70,8 @@ REVIEW_PROBLEMS = Table(
             "string",
             "conflict (people decided differently; the later one counts), gone (there is no such detection "
             "any more, or the image was searched beside boxes that are not there any more), no_image (the "
-            "survey has no such image), unknown_species, bad_box or not_finished (the image was not marked as "
-            "done, so nothing follows from what is absent)",
+            "survey has no such image), unknown_species, bad_box or not_finished (the image was not marked "
+            "as done, so nothing follows from what is absent)",
         ),
         Column("image", "string", "image", optional=True),
         Column("detection", "string", "detection", optional=True),
