@@ -357,8 +357,10 @@ def test_copies_of_a_file_are_detected_in_once_and_told(
     assert len(detector.seen) == 5
     assert len(found.images) == 6
     assert "copy.png and d.png are the same file" in caplog.text
-    twins = found.images.set_index("image")["same_as"].dropna()
-    assert twins.to_dict() == {"d.png": "copy.png"}
+    told = found.images[found.images["reason"].notna()]
+    assert told[["image", "status", "reason"]].values.tolist() == [
+        ["d.png", "ok", "the same file as copy.png"]
+    ]
 
 
 def test_a_broken_image_and_its_copy_are_told_by_their_names(folder: Path, store: Path) -> None:

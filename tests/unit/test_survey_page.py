@@ -82,14 +82,14 @@ def test_samples_that_lack_images_reach_the_cap_or_hold_copies_are_told_as_what_
     images = survey.images.copy()
     at = images.set_index("image").index
     images.loc[at == "south/field 0.jpg", "capped"] = True
-    images.loc[at == "north/field 2.jpg", "same_as"] = "north/field 1.jpg"
+    images.loc[at == "north/field 2.jpg", "reason"] = "the same file as north/field 1.jpg"
     samples = survey.samples.copy()
     samples.loc[samples["sample"].isin(["south", "empty"]), "complete"] = False
     text = plain(render_survey(make_survey(images=images, samples=samples)))
     assert "Incomplete: south and west. What could not be read is not counted." in text
     assert "Images of south reach the cap on detections: animals may be missing." in text
     assert "Without any image: empty. Nothing is known of what lives there" in text
-    assert "Counted twice: north/field 2.jpg is the same file as north/field 1.jpg." in text
+    assert "Counted twice: north/field 2.jpg (the same file as north/field 1.jpg)." in text
 
 
 def test_second_boxes_on_an_animal_are_not_counted_as_animals_of_the_group() -> None:

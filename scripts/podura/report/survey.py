@@ -117,10 +117,10 @@ def _lacking(results: SurveyResults) -> list[str]:
             f"Without any image: {listing(samples.loc[imageless, 'sample'].tolist())}. Nothing is known of "
             "what lives there; look whether the images name these samples otherwise."
         )
-    twins = images[images["same_as"].notna()]
+    twins = images[images["status"].eq("ok") & images["reason"].notna()]
     if len(twins):
         first = twins.head(_MOST_TWINS)
-        pairs = [f"{row.image} is the same file as {row.same_as}" for row in first.itertuples()]
+        pairs = [f"{row.image} ({row.reason})" for row in first.itertuples()]
         more = len(twins) - len(pairs)
         pairs += [f"{count(more)} more in images.csv"] if more else []
         told.append(f"Counted twice: {listing(pairs)}. Leave one of each two out.")

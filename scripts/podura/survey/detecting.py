@@ -165,7 +165,6 @@ def _tables(
             "path": str(image.path),
             "slide": image.slide,
             "sample": image.sample,
-            "same_as": twins.get(image.image),
         }
         if known is None:
             lost = {"status": "failed", "reason": faults[key], "capped": False, "n_detections": None}
@@ -176,6 +175,7 @@ def _tables(
             {
                 **row,
                 "status": "ok",
+                "reason": f"the same file as {twins[image.image]}" if image.image in twins else None,
                 "width": known["size"][0],
                 "height": known["size"][1],
                 "um_per_pixel": image.um_per_pixel or known["um_per_pixel"],
