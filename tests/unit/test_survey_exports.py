@@ -467,6 +467,16 @@ def test_darwin_core_says_absent_only_where_none_is_estimated(
     assert sum(one["occurrenceStatus"] == "absent" for one in occurrences) == absent
 
 
+def test_an_absence_that_people_have_seen_is_not_the_machines(tmp_path: Path) -> None:
+    row = COUNTS[(COUNTS["sample"] == "empty") & (COUNTS["species"] == CODES[0])]
+    write_archive(record(counts=row.assign(method="verified")), tmp_path / "a.zip")
+    _, occurrences, _ = read_archive(tmp_path / "a.zip")
+    (absent,) = [one for one in occurrences if one["occurrenceStatus"] == "absent"]
+    assert absent["basisOfRecord"] == "HumanObservation"
+    assert absent["identificationVerificationStatus"] == VERIFIED
+    assert absent["identifiedBy"] == ""
+
+
 def test_darwin_core_of_a_survey_without_any_animal(tmp_path: Path) -> None:
     write_archive(record(final=FINAL.iloc[:0], counts=COUNTS.iloc[:0]), tmp_path / "a.zip")
     events, occurrences, _ = read_archive(tmp_path / "a.zip")

@@ -147,20 +147,24 @@ def _absences(record: SurveyRecord) -> Iterator[dict[str, Any]]:
         none = none and pd.notna(row.estimate) and row.estimate < PRESENT
         if not none or (row.sample, row.species) in present:
             continue
+        # People checked every detection of the sample and searched every image.
+        human = row.method == "verified"
         remarks = (
-            f"no detection was accepted; estimated animals {row.estimate:.2f} ({row.low:.2f} to "
+            "people searched all images"
+            if human
+            else f"no detection was accepted; estimated animals {row.estimate:.2f} ({row.low:.2f} to "
             f"{row.high:.2f})"
         )
         yield {
             "eventID": event_id(record.survey, row.sample),
             "occurrenceID": f"{record.survey}:absent:{row.sample}:{row.species}",
-            "basisOfRecord": "MachineObservation",
+            "basisOfRecord": "HumanObservation" if human else "MachineObservation",
             "occurrenceStatus": "absent",
             "individualCount": 0,
             **_taxon(row.species, "species", facts),
             "verbatimIdentification": row.species,
-            "identifiedBy": record.detector,
-            "identificationVerificationStatus": UNVERIFIED,
+            "identifiedBy": None if human else record.detector,
+            "identificationVerificationStatus": VERIFIED if human else UNVERIFIED,
             "occurrenceRemarks": remarks,
         }
 
