@@ -47,7 +47,7 @@ class Size:
     species: int
 
 
-SIZES = (Size(1, 1, 0, 2), Size(4, 3, 2, 10), Size(10, 6, 5, 20), Size(20, 10, 5, 50), Size(60, 10, 5, 50))
+SIZES = (Size(1, 1, 0, 2), Size(4, 3, 2, 10), Size(10, 6, 5, 20), Size(20, 10, 5, 50), Size(62, 10, 5, 50))
 
 
 @dataclass(frozen=True)
