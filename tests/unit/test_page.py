@@ -110,7 +110,14 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("seconds", "shown"),
-        [(0.041, "41 ms"), (3.52, "3.5 s"), (59.9, "1 min 0 s"), (93.4, "1 min 33 s"), (4820, "1 h 20 min")],
+        [
+            (0.041, "41 ms"),
+            (0.9996, "1 s"),
+            (3.52, "3.5 s"),
+            (59.9, "1 min 0 s"),
+            (93.4, "1 min 33 s"),
+            (4820, "1 h 20 min"),
+        ],
     )
     def test_durations(self, seconds: float, shown: str) -> None:
         assert wording.duration(seconds) == shown
@@ -118,7 +125,9 @@ class TestNumbers:
     def test_others(self) -> None:
         assert wording.count(12345) == "12,345"
         assert wording.millions(41_300_000) == "41.3 million"
+        assert wording.millions(1_239_600_000) == "1,240 million"
         assert wording.memory(2048) == "2.0 GB"
+        assert wording.memory(999.7) == "1.0 GB"
         assert wording.listing(["A", "B", "C"]) == "A, B and C"
         assert wording.percent(0.95) == "95\u00a0%"
 
@@ -156,6 +165,7 @@ class TestVerdict:
         sentences = wording.verdict(make_results(n_detectors=1, n_seeds=1))
         assert "spread over seeds is unknown" in sentences[0]
         assert "highest" not in sentences[0]
+        assert " has a mean AP50:95 of 0." in sentences[0]
         assert "only detector" in sentences[1]
 
     def test_without_a_score_nobody_wins(self, results: Results) -> None:

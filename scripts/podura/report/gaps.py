@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from podura.report.results import Results, full_names, ordered_models, species_codes
-from podura.report.wording import listing, plural
+from podura.report.wording import PAINTED, listing, plural
 from podura.tables import ALL_SEEDS
 
 #: More names than this are counted.
@@ -17,7 +17,15 @@ def gaps(results: Results) -> list[str]:
 
     What the study asks for and did not get is in ``results.missing`` and not told again here.
     """
-    return [*_unscored(results), *_seeds(results), *_species(results), *_images(results), *_leakage(results)]
+    painted = [PAINTED] if results.painted else []
+    return [
+        *painted,
+        *_unscored(results),
+        *_seeds(results),
+        *_species(results),
+        *_images(results),
+        *_leakage(results),
+    ]
 
 
 def _some(names: Sequence[str]) -> str:

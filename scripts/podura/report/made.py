@@ -29,6 +29,7 @@ from podura.report.wording import (
     memory,
     millions,
     plural,
+    rounded,
 )
 
 
@@ -163,9 +164,9 @@ def _remaining(results: Results) -> str:
     return (
         f"The standard deviation over seeds of mean AP50:95 is {seeds}, the half-width of its interval over "
         "slides and "
-        f"seeds {half} (the middle detector; “How sure?” has each). {advice} A mean over "
+        f"seeds {half} (the middle detector; “How sure?” has each). {advice} With "
         f"{plural(n_seeds(results), 'seed')} "
-        "tells its own spread only roughly."
+        "the spread itself is known only roughly."
     )
 
 
@@ -182,8 +183,8 @@ def spread_rows(results: Results) -> list[dict[str, str]]:
                 "n": "all fused" if fused else count(row["n_seeds"]),
                 "mean": fraction(row["map50_95"], 3),
                 "sd": fraction(row["map50_95_seed_sd"], 3),
-                "seeds": interval(min(values), max(values)) if len(values) > 1 else MISSING,
-                "slides": interval(row["map50_95_low"], row["map50_95_high"]),
+                "seeds": interval(min(values), max(values), 3) if len(values) > 1 else MISSING,
+                "slides": interval(row["map50_95_low"], row["map50_95_high"], 3),
             }
         )
     return rows
@@ -204,13 +205,13 @@ def species_spread_rows(results: Results) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name_parts(names.get(code, code)),
-                "mean": fraction(values.mean()) if len(values) else MISSING,
+                "mean": fraction(values.mean(), 3) if len(values) else MISSING,
                 "sd": fraction(values.std(), 3) if len(values) > 1 else MISSING,
-                "seeds": interval(values.min(), values.max()) if len(values) > 1 else MISSING,
+                "seeds": interval(values.min(), values.max(), 3) if len(values) > 1 else MISSING,
                 "certified": f"{len(thresholds)} of {len(of_species)}",
-                "thresholds": interval(thresholds.min(), thresholds.max())
+                "thresholds": interval(thresholds.min(), thresholds.max(), 3)
                 if len(thresholds) > 1
-                else fraction(thresholds.iloc[0])
+                else fraction(thresholds.iloc[0], 3)
                 if len(thresholds)
                 else MISSING,
             }
@@ -256,8 +257,8 @@ def energy_note(results: Results) -> str:
 
 
 def _rate(value: Any, unit: str) -> str:
-    return f"{float(value):.3g} {unit}" if is_number(value) else MISSING
+    return f"{rounded(value)} {unit}" if is_number(value) else MISSING
 
 
 def _energy(value: Any) -> str:
-    return f"{float(value):.3g} Wh" if is_number(value) else MISSING
+    return f"{rounded(value)} Wh" if is_number(value) else MISSING

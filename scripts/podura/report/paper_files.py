@@ -40,7 +40,8 @@ _LATEX = {
     "…": r"\ldots{}",
     "µ": r"\textmu{}",
 }
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$@]|:(?=//)|(?<=www)\.)")
+# An ampersand stands for itself unless it begins the name of a letter, such as &amp;.
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$@]|&(?=#?\w+;)|:(?=//)|(?<=www)\.)")
 
 
 def plain(text: str) -> str:

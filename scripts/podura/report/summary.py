@@ -169,14 +169,25 @@ def facts(results: Results) -> str:
     specimens = results.counts.loc[results.counts["part"] == "test", "n_specimens"].sum()
     ensembles = len(results.ensembles)
     detectors = int((results.models_table["role"] == "detector").sum()) - ensembles
-    seeds = int(results.species_table["seed"].loc[lambda seed: seed != ALL_SEEDS].nunique())
     species = len(species_codes(results.species_list, results.species_table))
     return (
-        f"{plural(detectors, 'detector')}, {plural(seeds, 'seed')} each, "
+        f"{plural(detectors, 'detector')}, {_seeds_each(results)}, "
         f"{plural(ensembles, 'ensemble') + ', ' if ensembles else ''}"
         f"{plural(species, 'species', 'species')}; tested on {plural(int(specimens), 'specimen')} "
         f"on {plural(test['slide'].nunique(), 'slide')}."
     )
+
+
+def _seeds_each(results: Results) -> str:
+    """``2 seeds each``, or ``1 to 3 seeds each`` where runs of some detectors are missing."""
+    table = results.species_table
+    detectors = results.models_table.loc[results.models_table["role"] == "detector", "model"]
+    runs = table[table["model"].isin(detectors) & (table["seed"] != ALL_SEEDS)]
+    numbers = runs.groupby("model")["seed"].nunique()
+    if numbers.empty:
+        return "no seed"
+    least, most = int(numbers.min()), int(numbers.max())
+    return f"{plural(most, 'seed') if least == most else f'{least} to {most} seeds'} each"
 
 
 def part_rows(results: Results) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from podura.report import survey as told
 from podura.report.html import RESOURCES, render
 from podura.report.parts import WIDTH, balanced_columns, shortened, slant, stripes
-from podura.report.results import full_names, name_parts
+from podura.report.results import full_names, name_parts, with_italics
 from podura.report.style import HUES, MUTED, inline_svg, styled
 from podura.report.survey import SurveyResults
 from podura.report.wording import percent, plural
@@ -33,7 +33,7 @@ def render_survey(results: SurveyResults, resources: Path = RESOURCES) -> str:
     context = {
         "survey": results.survey,
         "facts": told.facts(results),
-        "verdict": told.verdict(results),
+        "verdict": [with_italics(one, results.species) for one in told.verdict(results)],
         "names": [name_parts(names[code]) for code in results.codes],
         "confidence": percent(results.confidence),
         "counts": told.count_rows(results),
