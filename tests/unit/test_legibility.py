@@ -251,6 +251,18 @@ class TestRecallAtCertifiedPrecision:
         assert len(near) == 1, "the other seed, and no mean of it alone"
 
 
+    def test_the_legend_names_only_controls_that_are_drawn(self) -> None:
+        made = make_results(n_detectors=1, n_seeds=1, n_species=2)
+        measured = ["test_recall", "test_recall_low", "test_recall_high"]
+        for gone, named in (("control_shuffled", True), ("control_truth", False)):
+            table = made.species_table.copy()
+            table.loc[table["model"] == gone, measured] = np.nan
+            figure = recall_figure(table, made.models_table, made.species_list, 0.95)
+            words = [text.get_text() for text in figure.findobj(Text)]
+            assert ("Truth itself" in words) == named
+            assert "Shuffled truth" not in words, "it has no certificate in either"
+
+
 class TestSpeed:
     def test_faster_is_to_the_right_and_what_has_no_time_is_named(self) -> None:
         made = make_results(n_detectors=3)

@@ -110,6 +110,9 @@ def _rows_figure(
     figure.supxlabel(measure.label, fontsize=9)
     absent = Line2D([], [], color=MUTED, lw=0, marker="x", markersize=5)
     extra = {} if measure.absent is None else {measure.absent: absent}
+    # A control without the measure is not drawn, and a legend of it would be looked for in vain.
+    drawn = set(species_table.loc[species_table[measure.column].notna(), "model"])
+    controls = {model: style for model, style in controls.items() if model in drawn}
     legend(figure, {**styles, **controls} if together else controls, extra=extra)
     return figure
 
