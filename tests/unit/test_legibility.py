@@ -250,7 +250,6 @@ class TestRecallAtCertifiedPrecision:
         near = of_row[np.isclose(of_row[:, 0], recall)]
         assert len(near) == 1, "the other seed, and no mean of it alone"
 
-
     def test_the_legend_names_only_controls_that_are_drawn(self) -> None:
         made = make_results(n_detectors=1, n_seeds=1, n_species=2)
         measured = ["test_recall", "test_recall_low", "test_recall_high"]

@@ -148,6 +148,18 @@ class TestRandomness:
         assert {row["sd"] for row in spread_rows(single)} == {"–"}
         assert {row["seeds"] for row in species_spread_rows(single)} == {"–"}
 
+    def test_missing_runs_are_not_told_as_trained(self, results: Results) -> None:
+        partial = dataclasses.replace(results, missing=["YOLOv5n, seed 2: not yet.", "another"])
+        said = dict(randomness(partial))["Which seeds?"]
+        assert said.startswith("Every detector is to be trained with each of the seeds 1 and 2 ")
+        assert "lacks 2 of these runs" in said
+        assert "lacks" not in dict(randomness(results))["Which seeds?"]
+
+    def test_one_thread_is_one(self, results: Results) -> None:
+        assert {row["determinism"] for row in training_rows(results)} == {
+            "deterministic algorithms, 1 CPU thread"
+        }
+
     def test_every_training_has_its_digest(self, results: Results) -> None:
         rows = training_rows(results)
         assert len(rows) == 4
@@ -163,7 +175,8 @@ class TestCosts:
         rows = cost_rows(results)
         assert [row["label"] for row in rows] == ["Faster R-CNN Lite0", "YOLOv5n (anchor-free head)"]
         assert rows[0]["training"] == "1 min 33 s"
-        assert rows[0]["training_energy"] == rows[0]["size"] == rows[0]["device"] == "–"
+        assert rows[0]["training_energy"] == rows[0]["device"] == "–"
+        assert rows[0]["size"] == "", "a dash beneath a value would tell nothing"
         assert energy_note(results) == ""
 
     def test_the_table_of_costs_adds_size_speed_and_energy(self, results: Results) -> None:
@@ -191,7 +204,7 @@ class TestCosts:
         assert row["training_images"] == "61.3 images/s"
         assert row["detection_rate"] == "4.5 megapixels/s"
         assert row["device"] == "cuda:0 (NVIDIA A40)"
-        assert other["size"] == "–"
+        assert other["size"] == ""
         assert energy_note(known) == "Energy: measured (of the GPU)."
 
 
@@ -203,7 +216,10 @@ class TestGaps:
     def test_species_seeds_scores_and_images(self, results: Results) -> None:
         assert any("Parisotoma notabilis" in sentence for sentence in gaps(results))
         single = gaps(make_results(n_seeds=1))
-        assert any("one seed only" in sentence for sentence in single)
+        assert any("one seed only" in sentence and "two detectors" in sentence for sentence in single)
+        alone = " ".join(gaps(make_results(n_seeds=1, n_detectors=1)))
+        assert "The detector was trained with one seed only." in alone
+        assert "two detectors" not in alone
         models = results.models_table.copy()
         models.loc[models["model"] == "yolov5n", ["map50_95", "rank"]] = None
         models.loc[models["model"] == "fasterrcnn_lite0", "n_seeds"] = 1
@@ -213,6 +229,9 @@ class TestGaps:
         said = " ".join(gaps(dataclasses.replace(results, models_table=models, detections=detections)))
         assert "Without a score: YOLOv5n (anchor-free head)." in said
         assert "With 1 seed of 2: Faster R-CNN Lite0." in said
+        models.loc[models["model"] == "yolov5n", "n_seeds"] = 0
+        said_once = " ".join(gaps(dataclasses.replace(results, models_table=models)))
+        assert said_once.count("YOLOv5n") == 1
         assert "could not be read, and so show no detection: a.png." in said
         assert "cap of 300" in said
 

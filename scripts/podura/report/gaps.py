@@ -47,13 +47,15 @@ def _seeds(results: Results) -> Iterator[str]:
     fused = {name for name, one in results.ensembles.items() if one["seeds"] == "all"}
     single = [row for row in detectors.to_dict("records") if row["model"] not in fused]
     if wanted == 1:
+        alone = len(single) == 1
         yield (
-            "Every detector was trained with one seed only. How far chance in training moves these numbers "
-            "is not "
-            "known: a difference between two detectors may be luck."
+            f"{'The' if alone else 'Every'} detector was trained with one seed only. How far chance in "
+            "training moves these numbers is not known"
+            f"{'' if alone else ': a difference between two detectors may be luck'}."
         )
         return
-    for number in sorted({int(row["n_seeds"]) for row in single if row["n_seeds"] < wanted}):
+    # A detector without any run is told of as one without a score.
+    for number in sorted({int(row["n_seeds"]) for row in single if 0 < row["n_seeds"] < wanted}):
         labels = [str(row["label"]) for row in single if row["n_seeds"] == number]
         yield f"With {plural(number, 'seed')} of {wanted}: {_some(labels)}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from podura.report.wording import (
     millions,
     plural,
     rounded,
+    small,
 )
 
 
@@ -52,7 +54,7 @@ def training_rows(results: Results) -> list[dict[str, str]]:
                 "epochs": f"{facts['best_epoch']} of {facts['epochs']}",
                 "steps": count(facts["steps"]),
                 "time": duration(facts["training_seconds"]),
-                "determinism": str(facts["determinism"]),
+                "determinism": _thread_words(facts["determinism"]),
                 "weights": str(facts["weights_sha256"]),
             }
         )
@@ -63,6 +65,7 @@ def randomness(results: Results) -> list[tuple[str, str]]:
     """Questions on chance, each with its answer for this study."""
     seeds = trained_seeds(results)
     config = results.config
+    lacking = f" (this report lacks {len(results.missing)} of these runs)" if results.missing else ""
     return [
         (
             "What is random?",
@@ -74,10 +77,11 @@ def randomness(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "Which seeds?",
-            f"Every detector was trained with {'the seed' if len(seeds) == 1 else 'each of the seeds'} "
-            f"{listing([str(seed) for seed in seeds])}, which governs all that is random in a training. All "
-            "that is "
-            f"not training follows from the study's random seed {config['random_seed']}, so every detector "
+            f"Every detector {'is to be' if results.missing else 'was'} trained with "
+            f"{'the seed' if len(seeds) == 1 else 'each of the seeds'} "
+            f"{listing([str(seed) for seed in seeds])}"
+            f"{lacking}, which governs all that is random in a training. All that is not training follows "
+            f"from the study's random seed {config['random_seed']}, so every detector "
             "meets the same split and the same resamples of slides.",
         ),
         ("Would it come out the same again?", _determinism(results)),
@@ -87,9 +91,13 @@ def randomness(results: Results) -> list[tuple[str, str]]:
     ]
 
 
+def _thread_words(determinism: object) -> str:
+    return re.sub(r"\b1 CPU threads\b", "1 CPU thread", str(determinism))
+
+
 def _determinism(results: Results) -> str:
     facts = results.trainings.values()
-    how = sorted({str(one["determinism"]) for one in facts})
+    how = sorted({_thread_words(one["determinism"]) for one in facts})
     loose = sorted({str(name) for one in facts for name in one["nondeterministic_operations"]})
     said = f"Trainings used {listing(how)}. " if how else ""
     if loose:
@@ -232,13 +240,13 @@ def cost_rows(results: Results) -> list[dict[str, str]]:
             {
                 "label": str(model["label"]),
                 "parameters": millions(model["parameters"]),
-                "size": memory(costs.get("model_mb")),
+                "size": small(memory(costs.get("model_mb"))),
                 "training": duration(model["training_seconds"]),
-                "training_images": _rate(costs.get("training_images_per_second"), "images/s"),
+                "training_images": small(_rate(costs.get("training_images_per_second"), "images/s")),
                 "training_memory": memory(model["peak_memory_mb"]),
                 "training_energy": _energy(costs.get("training_energy_wh")),
                 "detection": duration(model["detection_seconds"]),
-                "detection_rate": _rate(costs.get("detection_megapixels_per_second"), "megapixels/s"),
+                "detection_rate": small(_rate(costs.get("detection_megapixels_per_second"), "megapixels/s")),
                 "detection_energy": _energy(costs.get("detection_energy_wh")),
                 "device": str(costs.get("device", MISSING)),
                 "framework": MISSING if pd.isna(model["framework"]) else str(model["framework"]),

@@ -160,9 +160,9 @@ def embedded_figures(results: Results, figures: Mapping[str, Figure] | None = No
 def _sized(figure: Figure, svg: str) -> Markup:
     """An SVG within a box of its size, so that a browser need not draw it to know how much room it takes."""
     width, height = figure.get_size_inches() * 72
-    return Markup('<div class="sized" style="width: {}pt; aspect-ratio: {} / {}">{}</div>').format(
-        f"{width:g}", f"{width:g}", f"{height:g}", Markup(svg)
-    )
+    # On a phone it scrolls within its frame: smaller than so its small print could not be read.
+    style = f"width: {width:g}pt; min-width: min(44rem, {width:g}pt); aspect-ratio: {width:g} / {height:g}"
+    return Markup('<div class="sized" style="{}">{}</div>').format(style, Markup(svg))
 
 
 def _descriptions(results: Results) -> dict[str, str]:

@@ -47,6 +47,11 @@ def count(value: Any) -> str:
     return f"{round(float(value)):,}" if is_number(value) else MISSING
 
 
+def small(words: str) -> str:
+    """Small print beneath a value, of which a dash would tell nothing more."""
+    return "" if words == MISSING else words
+
+
 def percent(value: float) -> str:
     """``95 %``, with a space that does not break."""
     return f"{100 * value:.4g}\u00a0%"
