@@ -254,7 +254,7 @@ def _statement(
         return f"{better} scores higher than {other} here ({numbers}), on too few slides to tell more."
     numbers += (
         f", {100 * settings.confidence:g}\u00a0% interval {row['difference_low']:.3f} to "
-        f"{row['difference_high']:.3f}"
+        f"{row['difference_high']:.3f}".replace("-", "−")
     )
     ending = f"; {caveat}." if caveat else "."
     if row["verdict"] == "better":
