@@ -107,7 +107,8 @@ def _error_panels(axes: Sequence[Axes], errors: pd.DataFrame, column: str, rows:
             if (name, kind) not in sums.index or sums.loc[(name, kind), "n_truth"] == 0:
                 continue
             width = 100 * float(sums.loc[(name, kind), "n"]) / float(sums.loc[(name, kind), "n_truth"])
-            axes[0].barh(place, width, left=left, height=0.6, color=color, linewidth=0)
+            # A hair of paper parts neighbours that are one grey in print.
+            axes[0].barh(place, width, left=left, height=0.6, color=color, linewidth=0.3, edgecolor=PAPER)
             left += width
             gain = means.get((name, kind), math.nan)
             if is_number(gain):

@@ -69,6 +69,8 @@ def speed_figure(models_table: pd.DataFrame) -> Figure:
             fontsize=8.5,
             arrowprops={
                 "arrowstyle": "-",
+                # To where the label begins: a line to its middle would run over its neighbours.
+                "relpos": (0, 0.5),
                 "color": color,
                 "lw": 0.5,
                 "alpha": 0.7,

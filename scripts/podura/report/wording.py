@@ -173,7 +173,9 @@ def verdict(results: Results) -> list[str]:
     elif not others.empty:
         compared = results.comparisons is not None and not results.comparisons.empty
         sentences.append(
-            _told_apart_sentence(results, best, others) if compared else _separation_sentence(best, others)
+            _told_apart_sentence(results, best, others)
+            if compared
+            else _separation_sentence(results, best, others)
         )
     unscored = detectors[detectors["map50_95"].isna()]
     if len(unscored):
@@ -207,14 +209,19 @@ def _best_sentence(results: Results, best: pd.DataFrame, alone: bool) -> str:
     return f"{first['label']} has the highest mean AP50:95 ({'; '.join([value, *facts])})."
 
 
-def _separation_sentence(best: pd.DataFrame, others: pd.DataFrame) -> str:
+def _every_other(results: Results) -> str:
+    detectors = ordered_models(results.models_table, "detector")
+    return "every other detector" + (" with a score" if detectors["map50_95"].isna().any() else "")
+
+
+def _separation_sentence(results: Results, best: pd.DataFrame, others: pd.DataFrame) -> str:
     low = best["map50_95_low"].min()
     highs = others["map50_95_high"].astype(float)
     if math.isnan(float(low) if is_number(low) else math.nan) or highs.isna().any():
         return "Intervals are missing, so it cannot be said whether the test slides separate the detectors."
     overlapping = list(others.loc[highs >= float(low), "label"])
     if not overlapping:
-        return "The interval of every other detector lies wholly below it."
+        return f"The interval of {_every_other(results)} lies wholly below it."
     subject = "Its interval overlaps" if len(best) == 1 else "Their intervals overlap"
     whom = f"that of {overlapping[0]}" if len(overlapping) == 1 else f"those of {_at_most_five(overlapping)}"
     return (
@@ -238,7 +245,7 @@ def _told_apart_sentence(results: Results, best: pd.DataFrame, others: pd.DataFr
     it, is_better = ("it", "It is better") if len(best) == 1 else ("them", "They are better")
     if not alike:
         return (
-            f"{is_better} than {'every other detector' if len(worse) > 1 else worse[0]} on slides like these."
+            f"{is_better} than {_every_other(results) if len(worse) > 1 else worse[0]} on slides like these."
         )
     first = f"{is_better} than {_at_most_five(worse)} on slides like these. " if worse else ""
     return (
