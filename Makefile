@@ -11,7 +11,7 @@ CORES ?= all
 STARTER := results/starter/models/yolov5n_scratch/seed-1
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 
-.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation painted-surveys test-slow test-models test-slurm benchmarks clean-demo
+.PHONY: install demo demo-survey test lint format starter lock simulation survey-simulation painted-surveys test-slow test-models test-slurm test-gridengine test-schedulers benchmarks clean-demo
 
 install: $(INSTALLED)
 
@@ -32,7 +32,7 @@ demo-survey: $(INSTALLED)
 	@$(SNAKEMAKE) --quiet reason --configfile config/studies/demo_survey.yaml -- survey
 
 test: $(INSTALLED) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not models and not slurm" -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not models and not slurm and not gridengine and not schedulers" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
@@ -45,6 +45,14 @@ test-models: $(INSTALLED)
 test-slurm: $(INSTALLED)
 	$(BIN)/python tests/slurm/cluster.py install
 	$(BIN)/python -m pytest -m slurm tests/slurm
+
+# The same with Debian's Grid Engine, which is unpacked for the tests and not installed; root.
+test-gridengine: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gridengine tests/gridengine
+
+# The executor plugins of LSF and HTCondor, from PyPI; their schedulers are played by the tests.
+test-schedulers: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m schedulers tests/schedulers
 
 # Whether certified thresholds and intervals keep their promise, on drawn studies: writes resources/{certification,intervals}.
 simulation: $(INSTALLED)

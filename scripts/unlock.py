@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
-import subprocess
 from pathlib import Path
 
 import psutil
 
-from podura import jobs
+from podura import jobs, schedulers
 from podura.errors import UserError
 
 log = logging.getLogger("unlock")
-
-SQUEUE = ["squeue", "--me", "--noheader", "--format=%i|%Z"]
 
 
 def snakemakes_at_work(folder: Path) -> list[int]:
@@ -31,19 +27,6 @@ def snakemakes_at_work(folder: Path) -> list[int]:
     return found
 
 
-def cluster_jobs(folder: Path) -> list[str]:
-    """Ids of the jobs in SLURM's queue that work in ``folder``; none where there is no SLURM."""
-    if shutil.which(SQUEUE[0]) is None:
-        return []
-    try:
-        done = subprocess.run(SQUEUE, capture_output=True, text=True, timeout=120, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        log.warning("SLURM does not say whether jobs of the killed run are still at work: %s", error)
-        return []
-    rows = [line.split("|", 1) for line in done.stdout.splitlines() if "|" in line]
-    return [job for job, place in rows if Path(place).resolve() == folder]
-
-
 def main(arguments: argparse.Namespace) -> None:
     locks = sorted((arguments.folder / ".snakemake" / "locks").glob("*"))
     if not locks:
@@ -54,11 +37,11 @@ def main(arguments: argparse.Namespace) -> None:
             f"Snakemake is at work in this folder already (process {running[0]}). Wait until it is done, or "
             "end it."
         )
-    if queued := cluster_jobs(folder):
+    for scheduler, queued in schedulers.jobs_in(folder).items():
         raise UserError(
-            f"Jobs of a killed run are still in SLURM's queue ({len(queued)}: {', '.join(queued[:5])}"
+            f"Jobs of a killed run are still in {scheduler}'s queue ({len(queued)}: {', '.join(queued[:5])}"
             f"{' ...' if len(queued) > 5 else ''}). Wait until they are done: what they finish is kept. Or "
-            f"end them: scancel {' '.join(queued[:50])}"
+            f"end them: {schedulers.SCHEDULERS[scheduler].ends} {' '.join(queued[:50])}"
         )
     for lock in locks:
         lock.unlink()

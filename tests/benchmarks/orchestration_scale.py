@@ -132,7 +132,7 @@ def finish(folder: Path) -> None:
     start = next(number for number, line in enumerate(table) if line.startswith("output_file"))
     for line in table[start + 1 :]:
         path = folder / line.split("\t")[0]
-        if path.suffix:
+        if path.suffix or path.name == "Snakefile":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         else:

@@ -114,16 +114,16 @@ class Cluster:
         wait_for(lambda: self.node_state() == "idle", 60, f"the node is {self.node_state()}, not idle")
 
     def stop(self) -> None:
-        if processes("slurmctld"):
+        """End what start began, however far that came, and nothing else."""
+        if (self.folder / "slurmctld.started").exists() and processes("slurmctld"):
             subprocess.run(["scancel", "--quiet", f"--user={os.getuid()}"], check=False, timeout=60)
             wait_for(lambda: not self.jobs(), 60, "jobs do not end")
         for name in ("slurmd", "slurmctld"):
             self.end_daemon(name, signal.SIGTERM)
         self._stop_munge()
-        for name in ("slurm.conf", "gres.conf"):
-            file = CONFIGURATION / name
-            if file.exists() and file.read_text().startswith(MARK):
-                file.unlink()
+        if (self.folder / "configured").exists():
+            for name in ("slurm.conf", "gres.conf"):
+                (CONFIGURATION / name).unlink(missing_ok=True)
 
     def start_daemon(self, name: str) -> None:
         """Start slurmctld or slurmd, which goes on from the state that it finds in the folder."""
@@ -178,6 +178,7 @@ class Cluster:
                 # Two character devices that exist everywhere: null and zero.
                 os.mknod(device, 0o20666, os.makedev(1, (3, 5)[number]))
         CONFIGURATION.mkdir(exist_ok=True)
+        (self.folder / "configured").touch()
         (CONFIGURATION / "slurm.conf").write_text(
             SLURM_CONF.format(
                 mark=MARK, host=self.host, folder=self.folder, cores=CORES, memory=MEMORY_MB, gpus=GPUS

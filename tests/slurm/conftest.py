@@ -30,7 +30,8 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
     made = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
         made.start()
-    except NoSlurmError as error:
+    except (NoSlurmError, OSError) as error:
+        made.stop()
         pytest.skip(f"No SLURM here: {error}.")
     yield made
     made.stop()
