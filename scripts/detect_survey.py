@@ -17,6 +17,7 @@ from podura import jobs
 from podura.configuration.run import SCHEMAS
 from podura.configuration.structure import load_schema
 from podura.configuration.surveys import survey_from_json
+from podura.configuration.wording import listed
 from podura.detectors.devices import choose_device
 from podura.release.checking import compare, expected_of
 from podura.release.contents import THRESHOLDS, Release
@@ -24,7 +25,7 @@ from podura.release.detecting import ReleasedDetector
 from podura.release.loading import read_release
 from podura.release.looks import Looks
 from podura.survey.detecting import Stopped, SurveyTables, Tools, detect_survey
-from podura.survey.samples import SurveyImage, read_survey
+from podura.survey.samples import SurveyImage, look_alikes, read_survey
 from podura.survey.store import Store
 from podura.tables import (
     RELEASE_THRESHOLDS,
@@ -108,6 +109,18 @@ def tell(found: SurveyTables) -> None:
         log.warning(
             "%s could not be read, its sample %s is incomplete: %s", row.image, row.sample, row.reason
         )
+    samples = found.samples
+    for which, words in (
+        (samples["n_images"].eq(0), "have no image; look whether the images name them otherwise"),
+        (
+            samples["latitude"].isna() != samples["longitude"].isna(),
+            "have only one of latitude and longitude, so they are on no map",
+        ),
+    ):
+        if which.any():
+            log.warning("Samples %s: %s.", words, listed(samples.loc[which, "sample"].tolist()))
+    for names in look_alikes(samples["sample"].tolist()):
+        log.warning("Samples %s differ in capitals or spaces only. Are they one? Then write one name.", names)
     capped = found.images[found.images["capped"]]
     if len(capped):
         log.warning(

@@ -36,8 +36,12 @@ def main(arguments: argparse.Namespace) -> None:
     overall = table[table["measure"] == OVERALL]
     for row in overall[overall["unlike"]].itertuples():
         log.warning("%s", row.sentence)
+    compared = overall["p_value"].notna()
     log.info(
-        "%d of %d samples look like the slides of the study.", int((~overall["unlike"]).sum()), len(overall)
+        "%d of %d samples look like the slides of the study; of %d nothing can be said.",
+        int((compared & ~overall["unlike"]).sum()),
+        len(overall),
+        int((~compared).sum()),
     )
 
 

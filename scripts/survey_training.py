@@ -16,8 +16,8 @@ from podura.tables import (
     SURVEY_DETECTIONS,
     SURVEY_IMAGES,
     SURVEY_SAMPLES,
+    TRAINING_LEFT_OUT,
     read_json,
-    whole_file,
     write_json_records,
     write_text,
 )
@@ -49,8 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
             f"train on. Open {folder.parent / 'review' / 'index.html'}, mark images as searched, save the "
             f"decisions, and name the file under surveys.{arguments.survey}.decisions."
         )
-    with whole_file(folder / "left_out.csv") as temporary:
-        made.left_out.to_csv(temporary, index=False, lineterminator="\n")
+    TRAINING_LEFT_OUT.write_csv(made.left_out, folder / "left_out.csv")
     write_json_records(made.coco, folder / "annotations.json")
     write_text(images_text(made.images), folder / "images.tsv")
     log.info(

@@ -81,13 +81,6 @@
     return (state.added.get(item().image) || []).filter(function (entry) { return inView(entry.box); });
   }
 
-  function overlap(a, b) {
-    const wide = Math.min(a[2], b[2]) - Math.max(a[0], b[0]), high = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-    if (wide <= 0 || high <= 0) { return 0; }
-    const area = function (one) { return (one[2] - one[0]) * (one[3] - one[1]); };
-    return wide * high / (area(a) + area(b) - wide * high);
-  }
-
   // Other boxes on the same place: an animal counts once, for one of them.
   function rivals(found) {
     return (data.boxes[found.image] || []).map(function (one) { return byId.get(one[0]); })

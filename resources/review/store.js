@@ -2,6 +2,14 @@
 // Decisions: the list of them in order, what follows for each box and image, and where they are kept.
 const data = JSON.parse(document.getElementById("data").textContent);
 
+// Intersection over union of two boxes.
+function overlap(a, b) {
+  const wide = Math.min(a[2], b[2]) - Math.max(a[0], b[0]), high = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (wide <= 0 || high <= 0) { return 0; }
+  const area = function (one) { return (one[2] - one[0]) * (one[3] - one[1]); };
+  return wide * high / (area(a) + area(b) - wide * high);
+}
+
 const store = (function () {
   const FORMAT = "podura review decisions";
   const VERSION = 1;
@@ -140,10 +148,17 @@ const store = (function () {
     return fresh.length;
   }
 
+  // Whether an animal added in an earlier run stands in the list here as well: the run took in what was saved here.
+  function again(entry) {
+    return entry.action === "add" && log.some(function (one) {
+      return one.action === "add" && one.image === entry.image && one.reviewer === entry.reviewer && overlap(one.box, entry.box) >= 0.5;
+    });
+  }
+
   // Decisions that count: those of earlier runs, then those made here, the later ones winning.
   function standing() {
     const found = { detections: new Map(), images: new Map(), added: new Map() };
-    for (const entry of data.earlier.concat(log)) {
+    for (const entry of data.earlier.filter(function (one) { return !again(one); }).concat(log)) {
       if (entry.action === "add") {
         if (!found.added.has(entry.image)) { found.added.set(entry.image, []); }
         found.added.get(entry.image).push(entry);

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,36 @@ def test_a_saved_file_opens_again_and_the_workflow_takes_it_in(
     assert decisions["drawn"].tolist() == ["random"] * 4
     assert decisions["detection"].tolist()[:2] == queue["detection"].tolist()[:2]
     assert decisions.loc[2, ["x_min", "y_min", "x_max", "y_max"]].tolist() == kept[2]["box"]
+
+
+def test_what_an_earlier_run_took_in_stands_there_once(
+    browser: chromium.Browser, survey: tuple[pd.DataFrame, ...], tmp_path: Path
+) -> None:
+    """The browser keeps what was saved, and the next run's page holds it as well."""
+    images, detections, _ = survey
+    write = partial(
+        review_data.write_review, tmp_path / "review", images, detections, ReviewSettings(9, 0, 12)
+    )
+    queue = write(survey="again")
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.open(tmp_path / "review" / "index.html")
+    browser.run("document.getElementById('reviewer').focus()")
+    browser.type("Anna")
+    browser.press(*ENTER)
+    go(browser, first_image(queue, "north/field 0.jpg"))
+    draw_by_keys(browser)
+    assert text(browser, "list").count("added:") == 1
+    read = read_decision_file(saved(browser, tmp_path), review_data.surveyed(detections, images))
+    decisions, _ = collect_decisions([read], detections, images, queue)
+    assert decisions["action"].tolist() == ["add"]
+    write(survey="again", decisions=decisions)
+    browser.open(tmp_path / "review" / "index.html")
+    go(browser, first_image(queue, "north/field 0.jpg"))
+    assert text(browser, "list").count("added:") == 1, "one animal, whoever tells of it"
+    browser.run("localStorage.clear()")
+    browser.open(tmp_path / "review" / "index.html")
+    go(browser, first_image(queue, "north/field 0.jpg"))
+    assert text(browser, "list").count("added:") == 1, "also where the browser has forgotten it"
 
 
 def open_file(browser: chromium.Browser, file: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from configuration_data import Project, put
-from podura.configuration.surveys import named_survey, part_of, survey_from_json
+from podura.configuration.surveys import named_survey, part_of, release_of, survey_from_json
+from podura.errors import UserError
 
 
 @pytest.fixture
@@ -121,3 +122,18 @@ def test_a_release_from_elsewhere_needs_no_data_of_the_study(project: Project) -
     study = project.load()
     assert study.images == ()
     assert study.release.folder == project.folder / "elsewhere"
+
+
+def test_a_folder_that_is_no_release_is_told_once_a_survey_needs_it(project: Project) -> None:
+    project.write("elsewhere/release/detector.json", "{}")
+    project.write("meadow/readme.txt", "")
+    project.config["surveys"] = {"meadow": {"images": "meadow", "release": "elsewhere"}}
+    study = project.load()
+    with pytest.raises(UserError, match=r"no detector\.json in it\. Give the folder 'release'"):
+        release_of(study.surveys[0], study.release)
+    project.config["surveys"]["meadow"]["release"] = "elsewhere/release"
+    study = project.load()
+    assert release_of(study.surveys[0], study.release) == project.folder / "elsewhere/release"
+    project.config["surveys"]["meadow"]["release"] = None
+    study = project.load()
+    assert release_of(study.surveys[0], study.release) is None, "the study's own"

@@ -134,3 +134,49 @@ def test_conflicts_do_not_depend_on_the_order_of_rows():
     backward = conflicts(pd.DataFrame(rows[::-1]), 0.5, FROM)
     assert forward == {0: {"CER-GIB"}, 1: {"CER-DEN"}}
     assert backward == {2: {"CER-GIB"}, 1: {"CER-DEN"}}
+
+
+def test_boxes_of_two_species_on_one_place_are_one_animal_of_the_better():
+    rows = [
+        detection(0, "CER-DEN", 0.9, accepted=True),
+        detection(1, "CER-GIB", 0.8, accepted=True, x=1.0),
+        detection(2, "PAR-NOT", 0.35, x=2.0),
+        detection(3, "PAR-NOT", 0.9, accepted=True, x=50.0),
+    ]
+    table = called(rows)
+    assert table["same_animal_as"].fillna("").tolist() == ["", "d0", "d0", ""]
+    assert called(rows[::-1])["same_animal_as"].fillna("").tolist() == ["", "d0", "d0", ""]
+
+
+def test_an_animal_beyond_a_second_box_is_not_lost():
+    """The third box lies on the second, which is the first animal's, and not on the first: it is another."""
+    rows = [
+        detection(0, "CER-DEN", 0.9),
+        detection(1, "CER-GIB", 0.8, x=3.0),
+        detection(2, "PAR-NOT", 0.7, x=6.0),
+    ]
+    assert called(rows)["same_animal_as"].fillna("").tolist() == ["", "d0", ""]
+
+
+def decided_on(detection, action, species=None):
+    made = {"detection": detection, "image": "i", "sample": "one", "action": action, "species": species}
+    made |= {"superseded": False, "reviewer": "anna", "decided_at": "2026-11-25T12:00:00Z"}
+    return pd.DataFrame([made]).reindex(columns=NO_DECISIONS.columns)
+
+
+def test_a_rejected_box_conflicts_with_nothing():
+    rows = [detection(0, "CER-DEN", 0.9, accepted=True), detection(1, "PAR-NOT", 0.8, accepted=True, x=1.0)]
+    table = called(rows, decided_on("d1", "reject"))
+    assert table["final_species"].fillna("").tolist() == ["CER-DEN", ""]
+    assert table["same_animal_as"].isna().all()
+
+
+@pytest.mark.parametrize(("action", "species"), [("accept", "PAR-NOT"), ("species", "CER-DEN")])
+def test_where_a_person_identified_the_animal_other_boxes_are_none(action, species):
+    """The weaker box is the one that was looked at; the better one is accepted by its score, and settled."""
+    rows = [detection(0, "CER-DEN", 0.9, accepted=True), detection(1, "PAR-NOT", 0.2, x=1.0)]
+    table = called(rows, decided_on("d1", action, species))
+    assert table["final_species"].fillna("").tolist() == ["", species]
+    assert pd.isna(table["taxon"].iloc[0])
+    assert "a person identified" in table["taxon_reason"].iloc[0]
+    assert table["species"].tolist() == ["CER-DEN", "PAR-NOT"], "the machine's word stays beside it"

@@ -143,6 +143,54 @@ def test_the_same_added_animal_of_two_people_is_one_and_two_of_one_person_are_tw
     assert "Anna said ISO-MIN" in problems["message"].item()
 
 
+def test_two_animals_of_one_person_stay_two_where_an_earlier_save_is_named_as_well(tmp_path: Path) -> None:
+    first, second = added([1, 1, 21, 21]), added([5, 1, 25, 21], decided_at="2026-07-01T00:00:00Z")
+    later = write(tmp_path / "b.json", first, second)
+    for files in ([later], [write(tmp_path / "a.json", first), later]):
+        decisions, problems = collected(*files)
+        assert not decisions["superseded"].any()
+        assert len(decisions) == 2
+        assert problems.empty
+
+
+def test_a_box_drawn_anew_in_a_later_save_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    one = write(tmp_path / "a.json", added([1, 1, 21, 21]))
+    two = write(tmp_path / "b.json", added([1, 2, 21, 21], decided_at="2026-07-01T00:00:00Z"))
+    decisions, _ = collected(one, two)
+    assert decisions["superseded"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("rejected_first", [True, False])
+def test_an_animal_whose_box_is_drawn_better_is_not_lost_with_the_machines_box(
+    tmp_path: Path, rejected_first: bool
+) -> None:
+    machine = DETECTIONS.iloc[0]
+    box = [machine[name] + 1 for name in BOX_COLUMNS]
+    drawn = added(box, "ISO-MIN", image=machine["image"])
+    hours = ("09", "11") if rejected_first else ("11", "09")
+    reject = entry(0, "reject", decided_at=f"2026-05-04T{hours[0]}:00:00Z")
+    drawn["decided_at"] = f"2026-05-04T{hours[1]}:00:00Z"
+    decisions, problems = collected(write(tmp_path / "a.json", reject, drawn))
+    held = decisions[~decisions["superseded"]]
+    assert held["detection"].tolist() == [machine["detection"]]
+    assert held["species"].tolist() == ["ISO-MIN"]
+    assert problems.empty
+    bert = entry(0, "reject", reviewer="Bert", decided_at="2026-08-01T00:00:00Z")
+    other_file = write(tmp_path / "b.json", bert)
+    decisions, problems = collected(tmp_path / "a.json", other_file)
+    assert decisions.loc[~decisions["superseded"], "action"].tolist() == ["reject"], "another person's counts"
+    assert problems["kind"].tolist() == ["conflict"]
+
+
+def test_the_file_of_another_survey_is_refused(tmp_path: Path) -> None:
+    """Images of two surveys often have the same names, and what is added or searched would count."""
+    path = write(tmp_path / "a.json", added([1, 1, 21, 21]))
+    assert len(read_decision_file(path, SURVEYED, "spring").decisions) == 1
+    with pytest.raises(UserError, match="of the survey \"spring\", not of 'autumn'") as refused:
+        read_decision_file(path, SURVEYED, "autumn")
+    assert str(path) in str(refused.value)
+
+
 def test_what_does_not_exist_any_more_is_reported_and_not_used(tmp_path: Path) -> None:
     decisions, problems = collected(
         write(
@@ -160,6 +208,40 @@ def test_what_does_not_exist_any_more_is_reported_and_not_used(tmp_path: Path) -
     assert problems["kind"].tolist() == ["gone", "gone", "no_image", "unknown_species", "bad_box", "bad_box"]
     assert "lies on 'north/field 0.jpg'" in problems["message"].iloc[1]
     assert problems["source"].eq(str(tmp_path / "a.json")).all()
+
+
+DONE = {"action": "image_done", "image": IMAGE, "reviewer": "Anna", "decided_at": "2026-05-04T10:00:00Z"}
+
+
+def test_an_image_searched_beside_the_boxes_of_another_detector_is_not_searched(tmp_path: Path) -> None:
+    """What those boxes showed was accepted then, and may be missed now: it would count for nothing."""
+    key = {"key": "study/spring/0123"}
+    file = write(tmp_path / "a.json", entry(0), added([500, 500, 540, 540]), DONE, **key)
+    for pipeline, searched in (("0123", True), ("4567", False), (None, True)):
+        read = read_decision_file(file, SURVEYED, "spring", pipeline)
+        assert ("image_done" in {one.action for one in read.decisions}) == searched
+        assert [one.kind for one in read.troubles] == ([] if searched else ["gone"])
+        assert len(read.decisions) == 2 + searched, "what was decided on boxes that are there still counts"
+
+
+def test_an_image_some_of_whose_boxes_are_gone_is_not_searched(tmp_path: Path) -> None:
+    other_image = {**DONE, "image": "south/field 0.jpg"}
+    file = write(tmp_path / "a.json", entry(0), entry(detection="0" * 16), DONE, other_image)
+    decisions, problems = collected(file)
+    assert decisions.loc[decisions["action"] == "image_done", "image"].tolist() == ["south/field 0.jpg"]
+    assert problems["kind"].tolist() == ["gone", "gone"]
+    assert "searched beside boxes" in problems["message"].iloc[1]
+
+
+def test_a_label_studio_task_of_another_detector_searches_nothing(tmp_path: Path) -> None:
+    tasks = submitted(label_studio_tasks(), IMAGE, lambda results: results)
+    mine = next(one for one in tasks if one.get("annotations"))
+    mine["data"]["detections"][0] = "0" * 16
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    decisions, problems = collected(path)
+    assert "image_done" not in set(decisions["action"])
+    assert {"gone"} < set(problems["kind"])
 
 
 def test_a_box_beyond_the_image_is_cut(tmp_path: Path) -> None:
@@ -313,6 +395,22 @@ def test_label_studio_takes_the_last_of_each_person_and_no_cancelled_one(tmp_pat
     path.write_text(json.dumps(tasks), encoding="utf-8")
     decisions, problems = collected(path)
     assert set(decisions["action"]) == {"accept", "image_done"}
+    assert "conflict" not in set(problems["kind"])
+
+
+def test_a_box_that_was_deleted_and_drawn_anew_in_label_studio_is_still_an_animal(tmp_path: Path) -> None:
+    def change(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        drawn = copy.deepcopy(results[0])
+        drawn["id"] = "Zq3xT"
+        drawn["value"]["rectanglelabels"] = ["LEP-LAN"]
+        return [*results[1:], drawn]
+
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(submitted(label_studio_tasks(), IMAGE, change)), encoding="utf-8")
+    decisions, problems = collected(path)
+    held = decisions[~decisions["superseded"]].set_index("detection")
+    assert held.at[HERE["detection"].iloc[0], "species"] == "LEP-LAN"
+    assert "add" not in set(decisions["action"])
     assert "conflict" not in set(problems["kind"])
 
 

@@ -16,6 +16,7 @@ ROOMS = [
     "provenance",
     "fingerprints",
     "jobs",
+    "schedulers",
     "energy",
     "downloads",
     "archives",

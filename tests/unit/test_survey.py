@@ -21,7 +21,7 @@ from podura.slides.reading import open_slide, read_reduced
 from podura.slides.statistics import image_statistics
 from podura.survey.detecting import Stopped, SurveyTables, Tools, detect_survey
 from podura.survey.overlays import Kept, shown_boxes
-from podura.survey.samples import SurveyImages, read_survey
+from podura.survey.samples import SurveyImages, look_alikes, read_survey
 from podura.survey.store import Store
 from podura.tables import EMBEDDING, RELEASE_THRESHOLDS, SAMPLE_FACTS, whole_folder
 from release_data import CODES, SCHEMAS, make_release, survey_of, write_picture
@@ -140,6 +140,12 @@ def test_a_table_of_samples_tells_of_a_folder_and_keeps_samples_without_images(
 @pytest.mark.parametrize("images", ["nowhere", "nowhere.tsv"])
 def test_a_survey_that_is_not_there_is_told_with_its_key(tmp_path: Path, images: str) -> None:
     assert "surveys.meadow.images: there is no" in refusal(tmp_path / images)
+
+
+def test_samples_that_are_written_in_two_ways_are_told() -> None:
+    names = ["Core 1", "core 1", "core\u00a01\u200b", "core 11", "bog"]
+    assert look_alikes(names) == ["'Core 1', 'core 1' and 'core\u00a01\u200b'"]
+    assert look_alikes(["a", "b"]) == []
 
 
 # The store.
@@ -351,6 +357,27 @@ def test_copies_of_a_file_are_detected_in_once_and_told(
     assert len(detector.seen) == 5
     assert len(found.images) == 6
     assert "copy.png and d.png are the same file" in caplog.text
+    told = found.images[found.images["reason"].notna()]
+    assert told[["image", "status", "reason"]].values.tolist() == [
+        ["d.png", "ok", "the same file as copy.png"]
+    ]
+
+
+def test_a_broken_image_and_its_copy_are_told_by_their_names(folder: Path, store: Path) -> None:
+    for name in ("core-1/b.png", "core-2/copy.png"):
+        (folder / name).write_bytes(b"\x89PNG broken")
+    reasons = run(read(folder), store, Counting()).images.set_index("image")["reason"]
+    for name in ("core-1/b.png", "core-2/copy.png"):
+        assert "core-1/b.png" in reasons[name]
+        assert str(folder) not in reasons[name]
+
+
+def test_a_field_that_was_saved_twice_is_told_before_it_is_counted_twice(folder: Path) -> None:
+    write_picture(folder / "core-1/a.tif", seed=5)
+    said = refusal(folder)
+    assert "core-1/a.png and core-1/a.tif differ in their suffix only" in said
+    named = read(folder, sample_pattern=r"(?P<sample>(?P<slide>.+))\.")
+    assert len(named.images) == 6, "who names slides says that they are meant"
 
 
 def test_the_content_of_a_file_is_what_counts(tmp_path: Path) -> None:

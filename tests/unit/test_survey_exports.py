@@ -132,6 +132,19 @@ def test_what_stands_is_what_has_a_name_by_its_final_species_or_its_taxon() -> N
     assert FINAL["detection"].iloc[2] not in set(BOXES["key"]), "rejected"
 
 
+def test_two_boxes_on_one_animal_are_exported_once(tmp_path: Path) -> None:
+    final = FINAL.copy()
+    second = BOXES.loc[~BOXES["human"], "key"].iloc[0]
+    final.loc[final["detection"] == second, "same_animal_as"] = FINAL["detection"].iloc[0]
+    kept = standing_boxes(final)
+    assert set(BOXES["key"]) - set(kept["key"]) == {second}
+    write_archive(record(final=final), tmp_path / "a.zip")
+    _, occurrences, measured = read_archive(tmp_path / "a.zip")
+    present = [one["occurrenceID"] for one in occurrences if one["occurrenceStatus"] == "present"]
+    assert len(present) == len(kept)
+    assert f"spring:{second}" not in {one["occurrenceID"] for one in [*occurrences, *measured]}
+
+
 def size_of(names: tuple[str, ...]) -> tuple[int, int] | None:
     return (900, 700)
 
@@ -441,6 +454,27 @@ def test_darwin_core_is_the_same_every_time_and_stands_anything_in_texts(tmp_pat
     assert events["spring:north"]["geodeticDatum"] == ""
     changed_row = next(one for one in occurrences if one["occurrenceID"].endswith(FINAL["detection"].iloc[0]))
     assert changed_row["identifiedBy"] == "'=cmd|' /C calc'!A0 Anna Bert"
+
+
+@pytest.mark.parametrize(("estimate", "absent"), [(0.0, 1), (0.4, 1), (0.6, 0), (3.2, 0), (None, 0)])
+def test_darwin_core_says_absent_only_where_none_is_estimated(
+    tmp_path: Path, estimate: float | None, absent: int
+) -> None:
+    """A certified threshold misses animals: none accepted is not none there."""
+    row = COUNTS[(COUNTS["sample"] == "empty") & (COUNTS["species"] == CODES[0])]
+    write_archive(record(counts=row.assign(estimate=estimate)), tmp_path / "a.zip")
+    _, occurrences, _ = read_archive(tmp_path / "a.zip")
+    assert sum(one["occurrenceStatus"] == "absent" for one in occurrences) == absent
+
+
+def test_an_absence_that_people_have_seen_is_not_the_machines(tmp_path: Path) -> None:
+    row = COUNTS[(COUNTS["sample"] == "empty") & (COUNTS["species"] == CODES[0])]
+    write_archive(record(counts=row.assign(method="verified")), tmp_path / "a.zip")
+    _, occurrences, _ = read_archive(tmp_path / "a.zip")
+    (absent,) = [one for one in occurrences if one["occurrenceStatus"] == "absent"]
+    assert absent["basisOfRecord"] == "HumanObservation"
+    assert absent["identificationVerificationStatus"] == VERIFIED
+    assert absent["identifiedBy"] == ""
 
 
 def test_darwin_core_of_a_survey_without_any_animal(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import pandas as pd
 import pytest
 
 from podura.report import survey as told
-from podura.report.survey_page import render_survey
+from podura.report.survey_page import counts_figure, render_survey
 from survey_report_data import empty_survey, make_survey
 
 
@@ -74,6 +75,54 @@ def test_an_empty_survey_has_a_page() -> None:
     text = plain(render_survey(empty_survey()))
     assert "There is no estimate whose interval could be narrowed." in text
     assert "4 samples" in text
+    assert "What detections are called: there is none." in text
+
+
+def test_samples_that_lack_images_reach_the_cap_or_hold_copies_are_told_as_what_they_are() -> None:
+    survey = make_survey()
+    images = survey.images.copy()
+    at = images.set_index("image").index
+    images.loc[at == "south/field 0.jpg", "capped"] = True
+    images.loc[at == "north/field 2.jpg", "reason"] = "the same file as north/field 1.jpg"
+    samples = survey.samples.copy()
+    samples.loc[samples["sample"].isin(["south", "empty"]), "complete"] = False
+    text = plain(render_survey(make_survey(images=images, samples=samples)))
+    assert "Incomplete: south and west. What could not be read is not counted." in text
+    assert "Images of south reach the cap on detections: animals may be missing." in text
+    assert "Without any image: empty. Nothing is known of what lives there" in text
+    assert "Counted twice: north/field 2.jpg (the same file as north/field 1.jpg)." in text
+
+
+def test_second_boxes_on_an_animal_are_not_counted_as_animals_of_the_group() -> None:
+    survey = make_survey()
+    final = survey.detections.copy()
+    before = told.naming(survey)
+    assert "1 named to the group only" in before
+    final.loc[0, "same_animal_as"] = final.loc[2, "detection"]
+    after = told.naming(make_survey(detections=final))
+    assert set(before) - set(after) == {"1 named to the group only"}
+    assert set(after) - set(before) == {"1 further box on the same animals"}
+
+
+def test_of_many_samples_it_says_what_it_leaves_out() -> None:
+    survey = make_survey()
+    names = [f"core {number:02}" for number in range(70)]
+    samples = pd.concat([survey.samples.iloc[[0]]] * 70).assign(sample=names)
+    counts = pd.concat([survey.counts.iloc[[0]]] * 70).assign(sample=names)
+    drift = pd.concat([survey.drift[survey.drift["measure"] == "overall"].iloc[[0]]] * 70).assign(
+        sample=names
+    )
+    text = plain(render_survey(make_survey(samples=samples, counts=counts, drift=drift)))
+    assert "The first 40 samples: estimated animals" in text
+    assert "And 10 samples more in drift.csv." in text
+    assert "The first" not in plain(render_survey(survey))
+
+
+def test_the_figure_shows_accepted_numbers_beyond_the_interval() -> None:
+    survey = make_survey()
+    counts = survey.counts.assign(accepted=90)
+    figure = counts_figure(make_survey(counts=counts))
+    assert all(axis.get_xlim()[1] > 90 for axis in figure.axes[:3])
 
 
 def test_the_same_survey_gives_the_same_page() -> None:

@@ -18,7 +18,7 @@ from podura.configuration.structure import load_schema
 from podura.configuration.study import StudyImage
 from podura.slides.entries import ImageEntry
 from podura.survey.training_data import TrainingData, images_text, training_data
-from podura.tables import BOX_COLUMNS, REVIEW_DECISIONS, write_json, write_text
+from podura.tables import BOX_COLUMNS, REVIEW_DECISIONS, TRAINING_LEFT_OUT, write_json, write_text
 
 SPECIES = review_data.SPECIES_FACTS
 
@@ -124,6 +124,8 @@ def test_images_that_nobody_searched_are_left_out_and_told(survey, tmp_path: Pat
         "west/field 0.jpg",
         "west/field 1.jpg",
     ]
+    TRAINING_LEFT_OUT.write_csv(data.left_out.replace("north/field 1.jpg", "=1+1.jpg"), tmp_path / "left.csv")
+    assert "'=1+1.jpg," in (tmp_path / "left.csv").read_text(encoding="utf-8"), "no formula for a spreadsheet"
     assert "could not be read" in left["west/field 1.jpg"]
     assert "searched" in left["west/field 0.jpg"], "a detection was checked, but the image was not"
 
@@ -169,3 +171,17 @@ def test_an_image_of_the_study_stays_as_the_study_has_it(survey, tmp_path: Path)
     data = made(survey, tmp_path, study=(coco, [StudyImage("old.jpg", path, "old", *(None,) * 5)]))
     assert len(data.coco["images"]) == 2
     assert data.left_out.set_index("image")["reason"][IMAGE].startswith("it is an image of the study")
+
+
+def test_paths_keep_their_spaces(survey, tmp_path: Path) -> None:
+    """Two spaces in a name are not one: the next study would not find the file."""
+    images, detections = survey
+    folder = tmp_path / "two  spaces"
+    images = images.assign(path=[str(folder / image) for image in images["image"]])
+    review_data.paint(images, detections)
+    (folder / "training").mkdir()
+    coco = imported(made((images, detections), folder / "training"), folder / "training")
+    beside = imported(made((images, detections), tmp_path), tmp_path)
+    assert len(coco["images"]) == len(beside["images"]) == 2
+    assert all("two  spaces/" in one["file_name"] for one in beside["images"])
+    assert len(beside["annotations"]) == len(coco["annotations"]) > 4

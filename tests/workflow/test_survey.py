@@ -103,6 +103,7 @@ def test_an_altered_release_is_refused_in_words(elsewhere: Path, tmp_path: Path)
         (("survey=nowhere",), "there is no 'nowhere'"),
         ((), "There is no survey"),
         (("survey=meadow", "release=nowhere"), "there is no folder 'nowhere'"),
+        (("survey=meadow", "release=meadow"), "meadow: this is no folder of a release"),
     ],
 )
 def test_a_survey_that_cannot_run_is_refused_before_any_job(

@@ -25,7 +25,7 @@ from podura.configuration.painted import painting_memory_mb
 from podura.configuration.partial import finished_part
 from podura.configuration.run import SCHEMAS
 from podura.configuration.structure import load_schema
-from podura.configuration.surveys import part_of
+from podura.configuration.surveys import part_of, release_of
 from podura.detectors.catalogue import adapter_module
 from podura.errors import UserError
 from podura.jobs import prefer_this_python, storage_trouble

@@ -60,8 +60,9 @@ rule review_decisions:
         release=release_folder,
         content=lambda wildcards: fingerprint(decision_files(wildcards)),
     shell:
-        "python {params.script} --decisions {input.files:q} --detections {input.detections:q} "
-        "--images {input.images:q} --queue {input.queue:q} --species {params.release:q}/species.tsv "
+        "python {params.script} --survey {wildcards.survey} --decisions {input.files:q} "
+        "--detections {input.detections:q} --images {input.images:q} --queue {input.queue:q} "
+        "--species {params.release:q}/species.tsv --detector {input.release:q} "
         "--output $(dirname {output.decisions:q}) --log {log:q}"
 
 

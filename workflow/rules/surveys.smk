@@ -135,6 +135,10 @@ if not SURVEYS and ASKED_FOR & {"survey", "training_data"}:
 if "survey" in ASKED_FOR:
     for name in SURVEYS:
         survey_images(SimpleNamespace(survey=name))
+        try:
+            release_of(SURVEYS[name], RELEASE)
+        except UserError as error:
+            raise WorkflowError(f"The survey cannot run:\n{error}") from None
 if not STUDY.images and ASKED_FOR & {"all", "dataset"}:
     raise WorkflowError(
         "The images of the study are not there. With the folder of a release under the key release only "

@@ -11,7 +11,7 @@ from typing import Any
 from podura.configuration.sources import Origins
 from podura.configuration.structure import Schema, structural_faults, with_command_line_read, with_defaults
 from podura.configuration.wording import choice, shown, suggestion
-from podura.errors import UserErrors
+from podura.errors import UserError, UserErrors
 
 _NAME_LENGTH = 60
 
@@ -154,6 +154,20 @@ def surveys_of(
     if faults:
         raise UserErrors(faults)
     return tuple(found)
+
+
+def release_of(survey: SurveySettings, release: ReleaseSettings) -> Path | None:
+    """The folder of the release from elsewhere with which a survey runs; None for that of the study.
+
+    Raises UserError where that is no folder of a release. Only surveys that are asked for need one.
+    """
+    folder = survey.release or release.folder
+    if folder is not None and not (folder / "detector.json").is_file():
+        raise UserError(
+            f"{folder}: this is no folder of a release, for there is no detector.json in it. Give the folder "
+            "'release' of a study's results, or a copy of it."
+        )
+    return folder
 
 
 #: Stands for a key on which something does not depend.

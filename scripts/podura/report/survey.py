@@ -22,6 +22,7 @@ _INDICES = {
     "hill_2": "Hill 2",
 }
 _MOST_SENTENCES = 60
+_MOST_TWINS = 5
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,32 @@ def verdict(results: SurveyResults) -> list[str]:
             f"Unlike the slides of the study: {listing(unlike)}. Their counts may be wrong beyond their "
             "intervals until people have checked a random part of them."
         )
-    incomplete = results.samples.loc[~results.samples["complete"].astype(bool), "sample"].tolist()
-    if incomplete:
-        told.append(f"Incomplete: {listing(incomplete)}. What could not be read is not counted.")
+    return [*told, *_lacking(results)]
+
+
+def _lacking(results: SurveyResults) -> list[str]:
+    """What is missing of the samples, or there twice."""
+    samples, images, told = results.samples, results.images, []
+    imageless = samples["n_images"].eq(0)
+    incomplete = ~samples["complete"].astype(bool) & ~imageless
+    capped = sorted(set(images.loc[images["capped"].fillna(False).astype(bool), "sample"].dropna()))
+    if incomplete.any():
+        told.append(f"Incomplete: {listing(samples.loc[incomplete, 'sample'].tolist())}.")
+        told[-1] += " What could not be read is not counted." if samples["n_failed"].any() else ""
+        if capped:
+            told[-1] += f" Images of {listing(capped)} reach the cap on detections: animals may be missing."
+    if imageless.any():
+        told.append(
+            f"Without any image: {listing(samples.loc[imageless, 'sample'].tolist())}. Nothing is known of "
+            "what lives there; look whether the images name these samples otherwise."
+        )
+    twins = images[images["status"].eq("ok") & images["reason"].notna()]
+    if len(twins):
+        first = twins.head(_MOST_TWINS)
+        pairs = [f"{row.image} ({row.reason})" for row in first.itertuples()]
+        more = len(twins) - len(pairs)
+        pairs += [f"{count(more)} more in images.csv"] if more else []
+        told.append(f"Counted twice: {listing(pairs)}. Leave one of each two out.")
     return told
 
 
@@ -128,7 +152,7 @@ def unlike_samples(results: SurveyResults) -> list[str]:
 
 
 def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
-    """For each sample what all measures mean, and the sentences of those that flag it."""
+    """For each sample what all measures mean, and the sentences of those that flag it; unlike ones first."""
     found = []
     for sample, rows in results.drift[results.drift["sample"].notna()].groupby("sample", sort=False):
         overall = rows[rows["measure"].eq(OVERALL)]
@@ -141,7 +165,10 @@ def drift_sentences(results: SurveyResults) -> list[dict[str, Any]]:
                 "why": flagged["sentence"].tolist(),
             }
         )
-    return sorted(found, key=lambda one: not one["unlike"])[:_MOST_SENTENCES]
+    shown = sorted(found, key=lambda one: not one["unlike"])[:_MOST_SENTENCES]
+    more = len(found) - len(shown)
+    rest = f"And {plural(more, 'sample')} more in drift.csv."
+    return [*shown, *([{"sample": None, "unlike": False, "said": [rest], "why": []}] if more else [])]
 
 
 def count_rows(results: SurveyResults) -> list[dict[str, Any]]:
@@ -228,7 +255,7 @@ def wanted_sentence(results: SurveyResults) -> str:
     if not total:
         return "There is no estimate whose interval could be narrowed."
     if not wide:
-        return f"All {total} intervals are as narrow as wished: {wished} of the estimate, or one animal."
+        return f"All {total} intervals are as narrow as wished: {wished} of the estimate, or of one animal."
     return (
         f"{total - wide} of {total} intervals are as narrow as wished ({wished} of the estimate, or of "
         "one animal). The table says about how many more checks, at random, would bring the others there: it "
@@ -256,9 +283,14 @@ def diversity_rows(results: SurveyResults) -> tuple[list[str], list[dict[str, An
 
 def naming(results: SurveyResults) -> list[str]:
     """How many detections have which rank, and how many people decided on."""
-    ranks = results.detections["taxon_rank"].value_counts()
+    if results.detections.empty:
+        return ["there is none"]
+    again = results.detections["taxon"].notna() & results.detections["same_animal_as"].notna()
+    ranks = results.detections.loc[~again, "taxon_rank"].value_counts()
     words = {"species": "to species", "genus": "to genus", "group": "to the group only"}
     told = [f"{count(ranks[rank])} named {word}" for rank, word in words.items() if rank in ranks]
+    if again.any():
+        told.append(f"{plural(int(again.sum()), 'further box', 'further boxes')} on the same animals")
     nameless = int(results.detections["taxon"].isna().sum())
     return [*told, *([f"{count(nameless)} likely no animal"] if nameless else [])]
 

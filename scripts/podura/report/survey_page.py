@@ -38,7 +38,7 @@ def render_survey(results: SurveyResults, resources: Path = RESOURCES) -> str:
         "confidence": percent(results.confidence),
         "counts": told.count_rows(results),
         "drawing": drawing,
-        "drawn_samples": _MOST_SAMPLES if len(results.samples) > _MOST_SAMPLES else 0,
+        "drawn_samples": None if len(results.samples) <= _MOST_SAMPLES else _MOST_SAMPLES,
         "samples": told.sample_rows(results),
         "drift": told.drift_sentences(results),
         "checked": told.checked_sentence(results),
@@ -87,7 +87,7 @@ def counts_figure(results: SurveyResults) -> Figure:
         axis.plot(value, places, "o", color=HUES[0], markersize=4.5)
         accepted = of_species["accepted"].to_numpy(dtype=float, na_value=np.nan)
         axis.plot(accepted, places, "|", color=MUTED, markersize=7)
-        top = np.nanmax([*high, *value, 1.0])
+        top = np.nanmax([*high, *value, *accepted, 1.0])
         axis.set_xlim(0, top * 1.08)
     axes[0, 0].set_yticks(places, [shortened(str(sample), 24) for sample in samples])
     axes[0, 0].invert_yaxis()

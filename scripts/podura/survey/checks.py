@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from podura.evaluation.intervals import student
 from podura.survey.checked import CheckedSample
+from podura.survey.correction import SHAPE
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +53,7 @@ def checks_wanted(
     variances = np.tensordot(there, each, axes=([0, 1], [0, 1]))
     detections = np.minimum(np.ceil(spread**2 / (variance + variances + 1e-12)), there.sum())
     left = sample.images - sample.searched
-    lost = estimate * missed * left / max(sample.images, 1)
+    # Where nothing was found an animal may have been missed all the same.
+    lost = (estimate + SHAPE) * missed * left / max(sample.images, 1)
     images = np.ceil(left * lost / (lost + variance))
     return Wanted(np.where(wide, detections, 0).astype(np.int64), np.where(wide, images, 0).astype(np.int64))

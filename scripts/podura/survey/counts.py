@@ -280,6 +280,8 @@ class _Numbers:
             of_detections = mine[mine["detection"].notna()]
             sure = of_detections[of_detections["action"] != "unsure"]
             times = mine["decided_at"].dropna()
+            # The bar stands between names.
+            people = {str(name).replace("|", "/") for name in mine["reviewer"].dropna()}
             yield {
                 "sample": sample,
                 "n_detections": found.get(sample, 0),
@@ -288,7 +290,7 @@ class _Numbers:
                 "n_images": read.get(sample, 0),
                 "searched": self.searched.get(sample, 0),
                 "added": int(mine["action"].eq("add").sum()),
-                "reviewers": "|".join(sorted(mine["reviewer"].dropna().astype(str).unique())) or None,
+                "reviewers": "|".join(sorted(people)) or None,
                 "last_decision": times.max() if len(times) else None,
             }
 

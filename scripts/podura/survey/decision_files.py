@@ -14,24 +14,55 @@ from podura.annotations.documents import read_json, refuse
 from podura.annotations.problems import Box
 from podura.annotations.raw import number
 from podura.errors import UserError
-from podura.survey.deciding import DecisionFile, Surveyed, add_decision, reviewer_name, short, utc
+from podura.survey.deciding import (
+    DecisionFile,
+    Surveyed,
+    Trouble,
+    add_decision,
+    reviewer_name,
+    short,
+    utc,
+)
 from podura.survey.tool_decisions import read_cvat_decisions, read_label_studio_decisions
 from podura.tables.review import ACTIONS, DETECTION_ACTIONS
 
 #: What the first key of Podura's own file says, and the version that is written and read.
 OWN_FORMAT, OWN_VERSION = "podura review decisions", 1
 _MOST_BYTES = 1_000_000_000
+_OUTDATED = (
+    "the image was searched beside boxes that the survey does not have any more, so it is not searched"
+)
 
 
-def read_decision_file(path: Path | str, surveyed: Surveyed) -> DecisionFile:
+def read_decision_file(
+    path: Path | str, surveyed: Surveyed, survey: str | None = None, pipeline: str | None = None
+) -> DecisionFile:
     """Read a file of any of the three kinds; which it is its content tells, not its name.
 
-    Raises UserErrors where it is none of them or damaged.
+    Raises UserErrors where it is none of them or damaged, or where the page of another survey than
+    ``survey`` saved it: images of two surveys often have the same names. An image that was searched beside
+    boxes that the survey does not have any more (of another ``pipeline``, or of another picture) is not
+    searched: what those boxes showed may be missed now.
     """
-    path = Path(path)
+    read, foreign = _read(Path(path), surveyed, survey, pipeline)
+    gone = {one.image for one in read.troubles if one.kind == "gone"}
+    kept = []
+    for one in read.decisions:
+        if one.action == "image_done" and (foreign or one.image in gone):
+            read.troubles.append(Trouble(read.source, "gone", one.image, None, _OUTDATED))
+        else:
+            kept.append(one)
+    read.decisions = kept
+    return read
+
+
+def _read(
+    path: Path, surveyed: Surveyed, survey: str | None, pipeline: str | None
+) -> tuple[DecisionFile, bool]:
+    """What a file holds, and whether it is of another pipeline."""
     start = _start(path)
     if start.startswith("<"):
-        return read_cvat_decisions(path, surveyed)
+        return read_cvat_decisions(path, surveyed), False
     if start.startswith("PK"):
         raise UserError(
             f"{path}: this is a ZIP file. Unpack it and name the file of decisions in it (of CVAT "
@@ -39,8 +70,10 @@ def read_decision_file(path: Path | str, surveyed: Surveyed) -> DecisionFile:
         )
     document = read_json(path, "a file of decisions saved by the review page, by Label Studio or by CVAT")
     if isinstance(document, dict) and "format" in document:
-        return _own(path, document, surveyed)
-    return read_label_studio_decisions(path, surveyed)
+        read = _own(path, document, surveyed, survey)
+        key = document.get("key")
+        return read, pipeline is not None and isinstance(key, str) and key.split("/")[-1] != pipeline
+    return read_label_studio_decisions(path, surveyed), False
 
 
 def _start(path: Path) -> str:
@@ -55,7 +88,7 @@ def _start(path: Path) -> str:
         return file.read(64).decode("utf-8-sig", "replace").lstrip()
 
 
-def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed) -> DecisionFile:
+def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed, survey: str | None) -> DecisionFile:
     if document.get("format") != OWN_FORMAT:
         raise UserError(
             f"{path}: 'format' is {short(document.get('format'))}, not '{OWN_FORMAT}'. Name a file that the "
@@ -65,6 +98,13 @@ def _own(path: Path, document: Mapping[str, Any], surveyed: Surveyed) -> Decisio
         raise UserError(
             f"{path}: the file has version {short(document.get('version'))}; this Podura reads version "
             f"{OWN_VERSION}. Use the Podura that made the page, or a newer one."
+        )
+    saved_for = document.get("survey")
+    if survey is not None and isinstance(saved_for, str) and saved_for != survey:
+        raise UserError(
+            f"{path}: the file was saved on the review page of the survey {short(saved_for)}, not of "
+            f"'{survey}'. Name it under that survey's decisions; if the survey has been renamed, write its "
+            "new name behind 'survey' in the file."
         )
     given = document.get("decisions")
     if not isinstance(given, list):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -19,6 +19,16 @@ SAME_ANIMAL_IOU = 0.5
 Key = tuple[str, str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """A box that a person drew: the number of its animal, and the files that hold it."""
+
+    number: int
+    box: Box
+    reviewer: str
+    sources: set[str]
+
+
 def collect_decisions(
     files: Sequence[DecisionFile], detections: pd.DataFrame, images: pd.DataFrame, queue: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -29,16 +39,18 @@ def collect_decisions(
     decided differently, that is told. An animal that was added where the machine has a box with which it
     overlaps by ``SAME_ANIMAL_IOU`` was not missed: it is a decision on that detection.
     """
-    seen: dict[tuple[object, ...], Decision] = {}
+    seen: dict[tuple[object, ...], tuple[Decision, set[str]]] = {}
     for file in files:
         for one in file.decisions:
             same = (one.action, one.image, one.detection, one.species, one.box, one.reviewer, one.decided_at)
-            seen.setdefault(same, one)
-    ordered = sorted(seen.values(), key=lambda one: one.decided_at)
-    ordered = _on_detections(ordered, detections)
-    keys = _keys(ordered)
-    latest = {key: place for place, key in enumerate(keys)}
-    troubles = [one for file in files for one in file.troubles] + _conflicts(ordered, keys)
+            seen.setdefault(same, (one, set()))[1].add(file.source)
+    in_time = sorted(seen.values(), key=lambda pair: pair[0].decided_at)
+    given, sources = [one for one, _ in in_time], [files for _, files in in_time]
+    ordered = _on_detections(given, detections)
+    keys = _keys(ordered, sources)
+    redrawn = _redrawn(given, ordered, sources)
+    latest = {key: place for place, key in enumerate(keys) if place not in redrawn}
+    troubles = [one for file in files for one in file.troubles] + _conflicts(ordered, keys, redrawn)
     return _frame(ordered, keys, latest, images, queue), tables.REVIEW_PROBLEMS.frame(
         pd.DataFrame(
             [(one.source, one.kind, one.image, one.detection, one.message) for one in troubles],
@@ -80,43 +92,70 @@ def _on_detections(decisions: list[Decision], detections: pd.DataFrame) -> list[
     return changed
 
 
+def _redrawn(given: Sequence[Decision], ordered: Sequence[Decision], sources: Sequence[set[str]]) -> set[int]:
+    """Rejections of boxes on whose place the same person drew a box, in the same file: the animal is there.
+
+    Whoever draws a better box and then rejects the machine's must not lose the animal.
+    """
+    drawn: dict[tuple[str, str], set[str]] = {}
+    for before, one, held_in in zip(given, ordered, sources, strict=True):
+        if before.action == "add" and one.detection is not None:
+            drawn.setdefault((one.detection, one.reviewer), set()).update(held_in)
+    return {
+        place
+        for place, one in enumerate(ordered)
+        if one.action == "reject"
+        and one.detection is not None
+        and drawn.get((one.detection, one.reviewer), set()) & sources[place]
+    }
+
+
 def _boxes(rows: pd.DataFrame) -> list[Box]:
     return [(a, b, c, d) for a, b, c, d in rows[list(BOX_COLUMNS)].to_numpy(dtype="float64").tolist()]
 
 
-def _keys(decisions: Sequence[Decision]) -> list[Key]:
-    """What each decision is about: a detection, an image, or an added animal by its first box."""
+def _keys(decisions: Sequence[Decision], sources: Sequence[set[str]]) -> list[Key]:
+    """What each decision is about: a detection, an image, or an added animal by its first box.
+
+    sources: the files that hold each decision.
+    """
     keys: list[Key] = []
-    first: dict[str, list[tuple[int, Box, str]]] = {}
+    first: dict[str, list[_Added]] = {}
     for place, one in enumerate(decisions):
         if one.detection is not None:
             keys.append(("detection", one.detection, 0))
         elif one.box is None:
             keys.append(("image", one.image, 0))
         else:
-            keys.append(("added", one.image, _animal(first.setdefault(one.image, []), one, place)))
+            keys.append(
+                ("added", one.image, _animal(first.setdefault(one.image, []), one, place, sources[place]))
+            )
     return keys
 
 
-def _animal(known: list[tuple[int, Box, str]], one: Decision, place: int) -> int:
+def _animal(known: list[_Added], one: Decision, place: int, sources: set[str]) -> int:
     """The number of the added animal that a box shows: another person's or an earlier one, else a new one.
 
     Boxes of one person in one file are different animals.
     """
     assert one.box is not None
-    boxes = [box for _, box, _ in known]
-    pairs = close_pairs([*boxes, one.box], SAME_ANIMAL_IOU)
-    mine = f"{one.reviewer}\0{one.source}"
-    near = [(overlap, known[a][0]) for a, b, overlap in pairs if b == len(boxes) and known[a][2] != mine]
+    boxes = [other.box for other in known]
+    near = [
+        (overlap, known[a].number)
+        for a, b, overlap in close_pairs([*boxes, one.box], SAME_ANIMAL_IOU)
+        if b == len(boxes) and not (known[a].reviewer == one.reviewer and known[a].sources & sources)
+    ]
     number = max(near)[1] if near else place
-    known.append((number, one.box, mine))
+    known.append(_Added(number, one.box, one.reviewer, sources))
     return number
 
 
-def _conflicts(decisions: Sequence[Decision], keys: Sequence[Key]) -> list[Trouble]:
+def _conflicts(decisions: Sequence[Decision], keys: Sequence[Key], left_out: set[int]) -> list[Trouble]:
     last: dict[Key, Decision] = {}
     troubles = []
-    for one, key in zip(decisions, keys, strict=True):
+    for place, (one, key) in enumerate(zip(decisions, keys, strict=True)):
+        if place in left_out:
+            continue
         before = last.get(key)
         last[key] = one
         if before is None or before.reviewer == one.reviewer or _answer(before) == _answer(one):

@@ -80,7 +80,7 @@ def detect_survey(
     ``progress`` goes through the images that are new. An image that cannot be read is listed with the reason
     and is tried again in the next run. Raises Stopped where ``should_stop`` says so.
     """
-    keys, faults = _contents(survey.images)
+    keys, faults, twins = _contents(survey.images)
     new = [image for image in _first_of_each(survey.images, keys) if store.get(keys[image.image]) is None]
     made = tools() if new else None
     for image in progress(new):
@@ -90,31 +90,35 @@ def detect_survey(
         try:
             store.add(keys[image.image], _looked_at(image.path, made))
         except UserError as error:
-            faults[keys[image.image]] = str(error)
+            # A message names the file by its path, which is another on another machine.
+            faults[keys[image.image]] = str(error).replace(str(image.path), image.image)
     store.keep_only(set(keys.values()))
-    return _tables(survey, keys, faults, store, thresholds, len(new))
+    return _tables(survey, keys, faults, twins, store, thresholds, len(new))
 
 
-def _contents(images: Sequence[SurveyImage]) -> tuple[dict[str, str], dict[str, str]]:
-    """The key of each image, and by key what is wrong with files that cannot even be opened."""
+def _contents(images: Sequence[SurveyImage]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The key of each image, by key what is wrong with files that cannot even be opened, and of copies the
+    image that they repeat."""
     keys: dict[str, str] = {}
     faults: dict[str, str] = {}
     first: dict[str, str] = {}
+    twins: dict[str, str] = {}
     for image in images:
         try:
             keys[image.image] = content_digest(image.path)
         except OSError as error:
             keys[image.image] = f"missing {image.image}"
-            faults[keys[image.image]] = f"{image.path}: {error.strerror or 'the file cannot be opened'}."
+            faults[keys[image.image]] = f"{image.image}: {error.strerror or 'the file cannot be opened'}."
             continue
         twin = first.setdefault(keys[image.image], image.image)
         if twin != image.image:
+            twins[image.image] = twin
             log.warning(
                 "%s and %s are the same file: their animals are counted twice. Leave one of them out.",
                 twin,
                 image.image,
             )
-    return keys, faults
+    return keys, faults, twins
 
 
 def _first_of_each(images: Sequence[SurveyImage], keys: Mapping[str, str]) -> Iterator[SurveyImage]:
@@ -147,6 +151,7 @@ def _tables(
     survey: SurveyImages,
     keys: Mapping[str, str],
     faults: Mapping[str, str],
+    twins: Mapping[str, str],
     store: Store,
     thresholds: pd.DataFrame,
     n_new: int,
@@ -162,17 +167,15 @@ def _tables(
             "sample": image.sample,
         }
         if known is None:
-            # A message names the file by its path, which is another on another machine.
-            reason = faults[key].replace(str(image.path), image.image)
-            images.append(
-                {**row, "status": "failed", "reason": reason, "capped": False, "n_detections": None}
-            )
+            lost = {"status": "failed", "reason": faults[key], "capped": False, "n_detections": None}
+            images.append({**row, **lost})
             continue
         place = {name: row[name] for name in ("image", "slide", "sample")}
         images.append(
             {
                 **row,
                 "status": "ok",
+                "reason": f"the same file as {twins[image.image]}" if image.image in twins else None,
                 "width": known["size"][0],
                 "height": known["size"][1],
                 "um_per_pixel": image.um_per_pixel or known["um_per_pixel"],

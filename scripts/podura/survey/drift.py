@@ -8,7 +8,9 @@ The unit is the slide. Images of a slide resemble each other, and so do slides o
 images nor slides of one sample are independent. A sample therefore counts as *one* draw, however many slides
 it has: its value is the mean over its slides, and it is held against the values of single slides of the
 study. The mean of slides of a sample scatters no more than single slides do, whatever they have in common, so
-that the comparison errs on the quiet side. A sample is unlike the study in a measure if both hold:
+that the comparison errs on the quiet side. One image, or a few detections, scatter more than many and lie
+farther from all others: so of each slide of the study only as many count as the sample has, drawn once and
+for all. A sample is unlike the study in a measure if both hold:
 
 * its value lies beyond that of every slide of the study (for exchangeable draws a chance of 2 / (n + 1));
 * its p-value by the prediction interval of Student's t (Hahn & Meeker 1991, "Statistical Intervals", 4.7),
@@ -28,7 +30,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from podura.survey.drift_words import sentence, summary
-from podura.tables import EMBEDDING, IMAGE_STATISTICS, SURVEY_DRIFT
+from podura.survey.queue import permanent_numbers
+from podura.tables import BOX_COLUMNS, EMBEDDING, IMAGE_STATISTICS, SURVEY_DRIFT
 
 Floats = NDArray[np.float64]
 
@@ -70,13 +73,17 @@ def drift(
     of train, validation and calibration count; reference_detections: EVIDENCE_DETECTIONS, which are of
     validation and calibration, for a detector is surer of what it has learnt.
     """
-    references, values = _measures(looks, detections, reference_looks, reference_detections, species)
+    study = _Study(reference_looks, reference_detections)
+    measures = [*(column.name for column in IMAGE_STATISTICS), *([DISTANCE] if study.has_neighbours else [])]
+    found = {measure: _of_images(looks, measure, study) for measure in measures}
+    found |= {_scores_of(code): _of_detections(detections, code) for code in (None, *species)}
     rows = []
     for sample in samples:
-        of_sample = [
-            _compared(sample, measure, values[measure].get(sample), references[measure])
-            for measure in references
-        ]
+        references, of_sample = {}, []
+        for measure, of_samples in found.items():
+            value, number = of_samples.get(sample, (None, None))
+            references[measure] = study.reference(measure, number)
+            of_sample.append(_compared(sample, measure, value, references[measure]))
         tested = sum(not np.isnan(row["p_value"]) for row in of_sample)
         for row in of_sample:
             beyond = not row["reference_low"] <= row["value"] <= row["reference_high"]
@@ -105,51 +112,90 @@ def drift(
 _TOLD = ("sample", "measure", "value", "reference_low", "reference_high", "unlike")
 
 
-def _measures(
-    looks: pd.DataFrame,
-    detections: pd.DataFrame,
-    reference_looks: pd.DataFrame,
-    reference_detections: pd.DataFrame,
-    species: Sequence[str],
-) -> tuple[dict[str, Reference], dict[str, dict[str, float]]]:
-    """Of each measure the reference, and the value of each sample that has one."""
-    references: dict[str, Reference] = {}
-    values: dict[str, dict[str, float]] = {}
-    sites = _sites(reference_looks)
-    for measure in (column.name for column in IMAGE_STATISTICS):
-        of_slides = reference_looks.groupby("slide")[measure].mean()
-        references[measure] = _reference(of_slides, sites)
-        values[measure] = _sample_means(looks.groupby(["sample", "slide"])[measure].mean())
-    of_study, of_survey = _embeddings(reference_looks, ["slide"]), _embeddings(looks, ["sample", "slide"])
-    if len(of_study) > NEIGHBOURS:
-        own = pd.Series(_distances(of_study.to_numpy(), of_study.to_numpy(), own=True), index=of_study.index)
-        references[DISTANCE] = _reference(own, sites)
-        distances = _distances(of_survey.to_numpy(), of_study.to_numpy(), own=False)
-        values[DISTANCE] = _sample_means(pd.Series(distances, index=of_survey.index))
-    for measure, code in [(SCORES, None), *((f"{SCORES} {code}", code) for code in species)]:
-        of_slides = _mean_scores(reference_detections, ["slide"], code)
-        references[measure] = _reference(of_slides, _sites(reference_detections))
-        values[measure] = {
-            str(name): float(value) for name, value in _mean_scores(detections, ["sample"], code).items()
-        }
-    return references, values
+class _Study:
+    """The slides of the study: of each measure the reference, from so many images or detections a slide."""
+
+    def __init__(self, looks: pd.DataFrame, detections: pd.DataFrame) -> None:
+        self._looks = _drawn(looks, ["image"])
+        self._detections = _drawn(
+            detections[detections["score"] >= CONFIDENT], ["image", "species", "score", *BOX_COLUMNS]
+        )
+        self._sites = {**_sites(detections), **_sites(looks)}
+        self.embeddings = _embeddings(looks, ["slide"])
+        self._known: dict[tuple[str, int | None], Reference] = {}
+
+    @property
+    def has_neighbours(self) -> bool:
+        return len(self.embeddings) > NEIGHBOURS
+
+    def reference(self, measure: str, number: int | None) -> Reference:
+        """The values of single slides; ``number``: of how many images or detections each, None for all."""
+        key = (measure, number)
+        if key not in self._known:
+            of_slides = self._of_slides(measure, number).dropna().sort_index()
+            sites = [self._sites[str(slide)] for slide in of_slides.index]
+            self._known[key] = Reference(of_slides.to_numpy(np.float64), np.array(sites, dtype=object))
+        return self._known[key]
+
+    def _of_slides(self, measure: str, number: int | None) -> pd.Series:
+        if measure.startswith(SCORES):
+            code = measure.removeprefix(SCORES).strip()
+            rows = self._detections
+            rows = rows[rows["species"] == code] if code else rows
+            many = rows.groupby("slide")["score"].transform("size") >= FEWEST_DETECTIONS
+            return _first(rows[many], number).groupby("slide")["score"].mean()
+        rows = _first(self._looks, number)
+        if measure != DISTANCE:
+            return rows.groupby("slide")[measure].mean()
+        own = _embeddings(rows, ["slide"]).reindex(self.embeddings.index)
+        distances = _distances(own.to_numpy(), self.embeddings.to_numpy(), own=True)
+        return pd.Series(distances, index=own.index)
 
 
-def _reference(of_slides: pd.Series, sites: Mapping[str, str]) -> Reference:
-    known = of_slides.dropna().sort_index()
-    return Reference(
-        known.to_numpy(np.float64), np.array([sites[str(slide)] for slide in known.index], dtype=object)
-    )
+def _drawn(rows: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """The rows in an order that is drawn once and for all."""
+    keys = map("\0".join, zip(*(rows[name].astype(str) for name in key), strict=True))
+    return rows.assign(_drawn=permanent_numbers(0, "drift", keys)).sort_values("_drawn", kind="stable")
+
+
+def _first(rows: pd.DataFrame, number: int | None) -> pd.DataFrame:
+    return rows if number is None else rows[rows.groupby("slide").cumcount() < number]
+
+
+#: By sample its value, and from how many images a slide, or detections, that comes.
+Found = Mapping[str, tuple[float, int]]
+
+
+def _of_images(looks: pd.DataFrame, measure: str, study: _Study) -> Found:
+    by = ["sample", "slide"]
+    if measure == DISTANCE:
+        vectors = _embeddings(looks, by)
+        distances = _distances(vectors.to_numpy(), study.embeddings.to_numpy(), own=False)
+        of_slides = pd.Series(distances, index=vectors.index)
+    else:
+        of_slides = looks.groupby(by)[measure].mean()
+    means = of_slides.dropna().groupby(level="sample").mean()
+    # Slides of one image scatter most: the harmonic mean.
+    share = (1 / looks.groupby(by).size()).groupby(level="sample").mean()
+    return {str(name): (float(value), max(int(1 / share[name] + 1e-9), 1)) for name, value in means.items()}
+
+
+def _of_detections(detections: pd.DataFrame, code: str | None) -> Found:
+    confident = detections[detections["score"] >= CONFIDENT]
+    if code is not None:
+        confident = confident[confident["species"] == code]
+    told = confident.groupby("sample")["score"].agg(["mean", "size"])
+    told = told[told["size"] >= FEWEST_DETECTIONS]
+    return {str(name): (float(mean), int(size)) for name, mean, size in told.itertuples()}
+
+
+def _scores_of(code: str | None) -> str:
+    return SCORES if code is None else f"{SCORES} {code}"
 
 
 def _sites(frame: pd.DataFrame) -> dict[str, str]:
     pairs = frame[["slide", "site"]].drop_duplicates("slide")
     return dict(zip(pairs["slide"].astype(str), pairs["site"].fillna("").astype(str), strict=True))
-
-
-def _sample_means(of_slides: pd.Series) -> dict[str, float]:
-    means = of_slides.dropna().groupby(level="sample").mean()
-    return {str(name): float(value) for name, value in means.items()}
 
 
 def _embeddings(looks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -159,23 +205,16 @@ def _embeddings(looks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def _distances(vectors: Floats, study: Floats, *, own: bool) -> Floats:
     """Logarithm of the mean distance of each vector (n, d) from its nearest slides of the study (m, d).
 
-    ``own``: the vectors are the study's, so that the nearest is the slide itself and does not count.
+    ``own``: the vectors are those slides in their order, none of which is its own neighbour.
     """
     if not len(vectors):
         return np.zeros(0)
     squared = (vectors**2).sum(1)[:, None] + (study**2).sum(1)[None, :] - 2 * vectors @ study.T
-    nearest = np.sort(np.sqrt(np.maximum(squared, 0)), axis=1)[:, int(own) : NEIGHBOURS + int(own)]
+    if own:
+        np.fill_diagonal(squared, np.inf)
+    nearest = np.sort(np.sqrt(np.maximum(squared, 0)), axis=1)[:, :NEIGHBOURS]
     mean: Floats = np.log10(np.maximum(nearest.mean(axis=1), 1e-9))
     return mean
-
-
-def _mean_scores(detections: pd.DataFrame, by: list[str], code: str | None) -> pd.Series:
-    confident = detections[detections["score"] >= CONFIDENT]
-    if code is not None:
-        confident = confident[confident["species"] == code]
-    grouped = confident.groupby(by[0])["score"]
-    means = grouped.mean()
-    return means[grouped.size() >= FEWEST_DETECTIONS]
 
 
 def _compared(sample: str, measure: str, value: float | None, reference: Reference) -> dict[str, Any]:

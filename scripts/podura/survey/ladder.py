@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 _LEAST_SHARE = 0.05
 #: A conflicting detection has at least this share of the other's score.
 _LIKE_SCORE = 0.5
+#: What people decided where they saw an animal of the list in the box.
+_CONFIRMED = ("accept", "species")
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,19 @@ def named(
 
     detections: machine/detections. decisions: as in the review's table. counted_from: the score from which
     each species counts. Adds the columns taxon, taxon_rank, taxon_reason, decision, decided_species,
-    reviewer, decided_at and final_species: the decided one, else that of an accepted detection that has no
-    conflict.
+    reviewer, decided_at, same_animal_as (the detection that stands for the animal of a weaker one) and
+    final_species: the decided one, else that of an accepted detection that has no conflict. What a person
+    decided on a box settles a conflict with it.
     """
     found = detections.reset_index(drop=True)
     held = active(decisions)
-    rivals = conflicts(found, ladder.overlap, counted_from)
     confusions = mistaken_for(evidence)
     decided = held[held["detection"].notna()].drop_duplicates("detection", keep="last").set_index("detection")
     there = decided.reindex(found["detection"].to_numpy(dtype=object))
+    pairs = _on_one_place(found, ladder.overlap, counted_from, there["action"].to_numpy(dtype=object))
+    rivals = _rivals(found, pairs)
+    confirmed = there["action"].isin(_CONFIRMED).to_numpy(dtype=bool)
+    settled = {one for one, other in pairs if confirmed[other] and not confirmed[one]}
     rows = []
     columns = [
         found[name].to_numpy(dtype=object) for name in ("species", "score", "accepted", "threshold_status")
@@ -91,6 +97,9 @@ def named(
             chosen = chosen if action in ("accept", "species") and isinstance(chosen, str) else None
             taxon, rank, reason = _of_decision(action, chosen, ladder)
             final = chosen
+        elif place in settled:
+            chosen, taxon, rank = None, None, None
+            reason = "a person identified the animal there by another detection"
         else:
             chosen = None
             taxon, rank, reason = _of_machine(
@@ -111,6 +120,7 @@ def named(
         dtype=object,
     )
     told[["reviewer", "decided_at"]] = there[["reviewer", "decided_at"]].to_numpy(dtype=object)
+    told["same_animal_as"] = _standing_for(found, pairs, told["taxon"].notna().to_numpy(), confirmed)
     return pd.concat([pd.concat([found, told], axis=1), _added(held)], ignore_index=True)
 
 
@@ -159,20 +169,64 @@ def conflicts(
     detections: pd.DataFrame, overlap: float, counted_from: Mapping[str, float]
 ) -> dict[int, set[str]]:
     """Row of each counted detection to the other species detected on the same place with a like score."""
+    undecided = np.full(len(detections), None, dtype=object)
+    return _rivals(detections, _on_one_place(detections, overlap, counted_from, undecided))
+
+
+def _rivals(detections: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> dict[int, set[str]]:
     score = detections["score"].to_numpy(dtype=np.float64)
-    least = detections["species"].map(counted_from).fillna(0.0).to_numpy(dtype=np.float64)
-    kept = np.flatnonzero(score >= least)
-    boxes = detections[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
     species = detections["species"].to_numpy(dtype=object)
     result: dict[int, set[str]] = {}
+    for a, b in pairs:
+        if score[b] >= _LIKE_SCORE * score[a]:
+            result.setdefault(a, set()).add(str(species[b]))
+    return result
+
+
+def _on_one_place(
+    detections: pd.DataFrame,
+    overlap: float,
+    counted_from: Mapping[str, float],
+    actions: NDArray[np.object_],
+) -> list[tuple[int, int]]:
+    """Pairs of rows, in both orders, of different species on one place; of counted or confirmed ones."""
+    score = detections["score"].to_numpy(dtype=np.float64)
+    least = detections["species"].map(counted_from).fillna(0.0).to_numpy(dtype=np.float64)
+    kept = np.flatnonzero(((score >= least) | np.isin(actions, _CONFIRMED)) & (actions != "reject"))
+    boxes = detections[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    species = detections["species"].to_numpy(dtype=object)
+    result: list[tuple[int, int]] = []
     for rows in detections.iloc[kept].groupby("image", sort=False).indices.values():
         if len(rows) < 2:
             continue
         of_image = kept[rows]
         one, other = _overlapping(boxes[of_image], overlap)
-        for a, b in zip(of_image[one], of_image[other], strict=True):
-            if species[a] != species[b] and score[b] >= _LIKE_SCORE * score[a]:
-                result.setdefault(int(a), set()).add(str(species[b]))
+        pairs = zip(of_image[one].tolist(), of_image[other].tolist(), strict=True)
+        result += [(a, b) for a, b in pairs if species[a] != species[b]]
+    return result
+
+
+def _standing_for(
+    detections: pd.DataFrame,
+    pairs: Sequence[tuple[int, int]],
+    named: NDArray[np.bool_],
+    confirmed: NDArray[np.bool_],
+) -> list[str | None]:
+    """For each detection the better one that stands for its animal: an animal has one box.
+
+    By falling score each detection that has none stands for those on its place; people's come first.
+    """
+    names = detections["detection"].tolist()
+    score = detections["score"].to_numpy(dtype=np.float64)
+    partners: dict[int, list[int]] = {}
+    for one, other in pairs:
+        partners.setdefault(one, []).append(other)
+    result: list[str | None] = [None] * len(detections)
+    for place in sorted(partners, key=lambda row: (not confirmed[row], -score[row], str(names[row]))):
+        if result[place] is None and named[place]:
+            for other in partners[place]:
+                if named[other] and not confirmed[other] and result[other] is None:
+                    result[other] = str(names[place])
     return result
 
 

@@ -80,6 +80,15 @@ def read_survey(survey: SurveySettings, schema: Schema, painted_folder: Path | N
     )
 
 
+def look_alikes(samples: Sequence[str]) -> list[str]:
+    """Names of samples, as texts, that differ in capitals, spaces and what cannot be seen only."""
+    alike: dict[str, list[str]] = {}
+    for name in samples:
+        plain = "".join(sign for sign in name.casefold() if sign.isprintable() and not sign.isspace())
+        alike.setdefault(plain, []).append(name)
+    return [listed([shown(name) for name in names]) for names in alike.values() if len(names) > 1]
+
+
 def _of_table(
     path: Path, schema: Schema, painted_folder: Path | None
 ) -> tuple[list[SurveyImage], Mapping[str, Facts]]:
@@ -143,6 +152,7 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, 
             f"of {len(names)} images: {listed(without)}. Change the pattern so that it fits the path of each "
             "image below the folder."
         )
+    faults += _of_one_stem(folder, images, pattern)
     samples_of: dict[str, set[str]] = {}
     for image in images:
         samples_of.setdefault(image.slide, set()).add(image.sample)
@@ -156,6 +166,24 @@ def _of_folder(survey: SurveySettings) -> tuple[list[SurveyImage], Mapping[str, 
     if faults:
         raise UserErrors(faults[: NAMED + 1])
     return images, {sample: {"site": next(iter(site))} for sample, site in sites.items()}
+
+
+def _of_one_stem(folder: Path, images: Sequence[SurveyImage], pattern: re.Pattern[str] | None) -> list[str]:
+    """A fault where images differ in their suffix only: mostly one field saved twice, as TIFF and as JPEG."""
+    if pattern is not None and "slide" in pattern.groupindex:
+        return []
+    first: dict[str, str] = {}
+    pairs = [
+        f"{first[image.slide]} and {image.image}"
+        for image in images
+        if first.setdefault(image.slide, image.image) != image.image
+    ]
+    told = (
+        f"{folder}: {listed(pairs)} differ in their suffix only. If they show the same, their animals would "
+        "be counted twice: move one of each out of the folder. If not, rename one, or list the images in a "
+        "table."
+    )
+    return [told] if pairs else []
 
 
 def _sample_table(path: Path, schema: Schema) -> Mapping[str, Facts]:

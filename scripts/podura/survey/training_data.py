@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from typing import Any
 import pandas as pd
 
 from podura.configuration.study import StudyImage
-from podura.tables import BOX_COLUMNS, IMAGES
+from podura.tables import BOX_COLUMNS, IMAGES, TRAINING_LEFT_OUT
 
 #: Images of a survey belong to the part that is trained on, so that what is held out stays as it was.
 PART = "train"
+_LINE_BREAKS = re.compile(r"[\r\n]+")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def images_text(images: pd.DataFrame) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else " ".join(str(value).split())
+    # A path keeps its spaces: with others it would be the path of no file.
+    return f"{value:.10g}" if isinstance(value, float) else _LINE_BREAKS.sub(" ", str(value))
 
 
 def _left_out(images: pd.DataFrame, searched: set[str], twice: set[str]) -> pd.DataFrame:
@@ -105,7 +108,7 @@ def _left_out(images: pd.DataFrame, searched: set[str], twice: set[str]) -> pd.D
             rows.append((one.image, "it is an image of the study, whose annotations are kept"))
         elif one.image not in searched:
             rows.append((one.image, "nobody has searched the whole image"))
-    return pd.DataFrame(rows, columns=["image", "reason"], dtype="string")
+    return TRAINING_LEFT_OUT.frame(pd.DataFrame(rows, columns=TRAINING_LEFT_OUT.names, dtype="object"))
 
 
 Drawn = tuple[str, list[float], bool]
@@ -169,8 +172,8 @@ class _Building:
         self, path: Path, facts: Mapping[str, Any], size: tuple[int, int], boxes: Sequence[Drawn]
     ) -> None:
         name = Path(os.path.relpath(path, self._folder)).as_posix()
-        # A row that began so would be a comment of the table.
-        name = f"./{name}" if name.startswith("#") else name
+        # A row that began so would be a comment of the table, or lose its spaces.
+        name = f"./{name}" if name.startswith(("#", " ")) else name
         number = len(self._images) + 1
         self._rows.append({"image": name, **facts})
         self._images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})

@@ -71,7 +71,13 @@ from podura.tables.places import (
     seed_name,
     seed_number,
 )
-from podura.tables.review import REVIEW_DECISIONS, REVIEW_PICTURES, REVIEW_PROBLEMS, REVIEW_QUEUE
+from podura.tables.review import (
+    REVIEW_DECISIONS,
+    REVIEW_PICTURES,
+    REVIEW_PROBLEMS,
+    REVIEW_QUEUE,
+    TRAINING_LEFT_OUT,
+)
 from podura.tables.studies import COMPARED_STUDIES
 from podura.tables.survey import (
     EMBEDDING,
@@ -163,6 +169,7 @@ __all__ = [
     "SURVEY_SAMPLES",
     "SURVEY_SAMPLES_GIVEN",
     "SURVEY_SAMPLE_CHECKS",
+    "TRAINING_LEFT_OUT",
     "TRIALS",
     "TRUE_BOX_COLUMNS",
     "Column",

@@ -45,6 +45,13 @@ SURVEY_FINAL_DETECTIONS = Table(
             "the decided species, else that of an accepted detection without conflict; missing otherwise",
             optional=True,
         ),
+        Column(
+            "same_animal_as",
+            "string",
+            "better detection, of another species, on the same place: the exports hold the animal once, as "
+            "that",
+            optional=True,
+        ),
     ),
 )
 

@@ -69,8 +69,9 @@ REVIEW_PROBLEMS = Table(
             "kind",
             "string",
             "conflict (people decided differently; the later one counts), gone (there is no such detection "
-            "any more), no_image (the survey has no such image), unknown_species, bad_box or not_finished "
-            "(the image was not marked as done, so nothing follows from what is absent)",
+            "any more, or the image was searched beside boxes that are not there any more), no_image (the "
+            "survey has no such image), unknown_species, bad_box or not_finished (the image was not marked "
+            "as done, so nothing follows from what is absent)",
         ),
         Column("image", "string", "image", optional=True),
         Column("detection", "string", "detection", optional=True),
@@ -91,6 +92,15 @@ REVIEW_PICTURES = Table(
         Column("width", "integer", "width in the image", "px"),
         Column("height", "integer", "height in the image", "px"),
         Column("fault", "string", "why it could not be made", optional=True),
+    ),
+)
+
+TRAINING_LEFT_OUT = Table(
+    "training_left_out",
+    "one row an image of the survey that is not among the training data",
+    (
+        Column("image", "string", "image, as in images.csv of the survey"),
+        Column("reason", "string", "why it is left out, in words"),
     ),
 )
 

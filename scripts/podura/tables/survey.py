@@ -58,7 +58,12 @@ SURVEY_IMAGES = Table(
         Column("slide", "string", "slide"),
         Column("sample", "string", "sample"),
         Column("status", "string", "ok or failed"),
-        Column("reason", "string", "why the image could not be read", optional=True),
+        Column(
+            "reason",
+            "string",
+            "why the image could not be read; of one that is ok, which file it repeats",
+            optional=True,
+        ),
         Column("width", "integer", "width after EXIF orientation", "px", optional=True),
         Column("height", "integer", "height after EXIF orientation", "px", optional=True),
         Column("um_per_pixel", "number", "size of a pixel", "µm", optional=True),

@@ -21,8 +21,9 @@ from typing import Any
 
 import pandas as pd
 
+from podura.survey.diversity import PRESENT
 from podura.survey.exports.darwin_core_files import EVENT, MEASUREMENT, OCCURRENCE, eml, meta, table_text
-from podura.survey.exports.standing import added_key
+from podura.survey.exports.standing import added_key, animals
 from podura.tables import BOX_COLUMNS, whole_file
 
 #: Term of the size of a sample, its unit in words, and the column that holds it; the first known one counts.
@@ -104,7 +105,7 @@ def _events(record: SurveyRecord) -> Iterator[dict[str, Any]]:
 
 def _animals(record: SurveyRecord) -> Iterator[dict[str, Any]]:
     facts = {one["code"]: one for one in record.species}
-    named = record.final[record.final["taxon"].notna()].astype("object")
+    named = animals(record.final).astype("object")
     for row in named.where(named.notna(), None).itertuples(index=False):
         human = row.decision in ("accept", "species", "add")
         changed = row.decision == "species" and row.species is not None
@@ -134,27 +135,36 @@ def _with_species(row: Any) -> Any:
 
 
 def _absences(record: SurveyRecord) -> Iterator[dict[str, Any]]:
-    """Species of which no animal is accepted in a sample all of whose images were read."""
+    """Species of which no animal is accepted, and none estimated, in a sample all of whose images were read.
+
+    A certified threshold misses animals: where some are estimated all the same, nothing is said.
+    """
     facts = {one["code"]: one for one in record.species}
     named = record.final[record.final["taxon"].notna()]
     present = set(zip(named["sample"], named["taxon"], strict=True))
     for row in record.counts.itertuples(index=False):
         none = pd.notna(row.accepted) and int(row.accepted) == 0 and bool(row.sample_complete)
+        none = none and pd.notna(row.estimate) and row.estimate < PRESENT
         if not none or (row.sample, row.species) in present:
             continue
-        remarks = "no detection was accepted"
-        if pd.notna(row.estimate):
-            remarks += f"; estimated animals {row.estimate:.2f} ({row.low:.2f} to {row.high:.2f})"
+        # People checked every detection of the sample and searched every image.
+        human = row.method == "verified"
+        remarks = (
+            "people searched all images"
+            if human
+            else f"no detection was accepted; estimated animals {row.estimate:.2f} ({row.low:.2f} to "
+            f"{row.high:.2f})"
+        )
         yield {
             "eventID": event_id(record.survey, row.sample),
             "occurrenceID": f"{record.survey}:absent:{row.sample}:{row.species}",
-            "basisOfRecord": "MachineObservation",
+            "basisOfRecord": "HumanObservation" if human else "MachineObservation",
             "occurrenceStatus": "absent",
             "individualCount": 0,
             **_taxon(row.species, "species", facts),
             "verbatimIdentification": row.species,
-            "identifiedBy": record.detector,
-            "identificationVerificationStatus": UNVERIFIED,
+            "identifiedBy": None if human else record.detector,
+            "identificationVerificationStatus": VERIFIED if human else UNVERIFIED,
             "occurrenceRemarks": remarks,
         }
 

@@ -15,15 +15,21 @@ from podura.tables import BOX_COLUMNS
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
+def animals(final: pd.DataFrame) -> pd.DataFrame:
+    """The rows of detections.csv that are an animal each: named ones, of several on one place the best."""
+    named = final[final["taxon"].notna()]
+    return named[named["same_animal_as"].isna()] if "same_animal_as" in named else named
+
+
 def standing_boxes(final: pd.DataFrame) -> pd.DataFrame:
     """The animals that a survey finally has: ``key, image, sample, species, score, human, reviewer,
     decided_at`` and the box.
 
-    final: as detections.csv of a survey. Those with a taxon are animals; ``species`` is the final species, or
-    the genus or group where no species is sure. ``key`` is the detection, or for an added animal a digest of
+    final: as detections.csv of a survey. ``species`` is the final species, or the genus or group where no
+    species is sure. ``key`` is the detection, or for an added animal a digest of
     its place. ``human`` says that a person identified it.
     """
-    kept = final[final["taxon"].notna()]
+    kept = animals(final)
     frame = pd.DataFrame(
         {
             "key": kept["detection"].astype("string"),
