@@ -96,6 +96,7 @@ def main(arguments: argparse.Namespace) -> None:
             **sealed_settings,
             "images": int(split["image"].nunique()),
             "slides": int(split["slide"].nunique()),
+            "images_with_given_part": int(image_frame(coco)["part"].notna().sum()),
         },
         arguments.output / "split.json",
     )

@@ -23,7 +23,12 @@ CITATION = LIBRARY.parents[1] / "CITATION.cff"
 
 def main(arguments: argparse.Namespace) -> None:
     results = read_results(
-        arguments.results, json.loads(arguments.species), provenance={"code": code_version()}
+        arguments.results,
+        json.loads(arguments.species),
+        provenance={
+            "code": code_version(),
+            "split": read_json(arguments.results / "dataset/split.json"),
+        },
     )
     trainings = {}
     for path in arguments.trainings:
@@ -34,6 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
         trainings=trainings,
         leakage=read_leakage(arguments.results),
         ensembles=json.loads(arguments.ensembles),
+        missing=json.loads(arguments.missing),
     )
     costs = BENCHMARK_COSTS.read_csv(arguments.results / "benchmark/costs.csv")
     write_tables(paper_tables(results, costs), arguments.output)
@@ -49,6 +55,7 @@ if __name__ == "__main__":
     parser.add_argument("--species", required=True, help="names of the species as JSON")
     parser.add_argument("--trainings", type=Path, nargs="*", default=[], help="model.json of each run")
     parser.add_argument("--ensembles", default="{}", help="members and seeds of each ensemble as JSON")
+    parser.add_argument("--missing", default="[]", help="what has not ended, in sentences, as JSON")
     parser.add_argument("--references", required=True, help="the reference of each model as JSON")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     jobs.run(main, parser)

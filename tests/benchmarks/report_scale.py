@@ -81,7 +81,7 @@ def main(arguments: argparse.Namespace) -> int:
             complaints = browser.complaints()
     print(f"{arguments.detectors} detectors x {arguments.seeds} seeds x {arguments.species} species")
     print(
-        f"page: {size / 1e6:.1f} MB, of which figures {sum(map(len, figures.values())) / 1e6:.1f}; ", end=""
+        f"page: {size / 1e6:.2f} MB, of which figures {sum(map(len, figures.values())) / 1e6:.1f}; ", end=""
     )
     print(f"{n_pictures} pictures; made in {made:.0f} s")
     print(f"open: {opened:.2f} s (an empty page: {nothing:.2f} s)")

@@ -60,6 +60,9 @@ def test_shows_without_complaint_and_fits_the_screen(
     assert browser.requests() == [page.resolve().as_uri()]
     assert browser.run("document.documentElement.scrollWidth") <= width
     heights = browser.run("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height)")
+    table = "document.querySelector('[aria-label=\"Table of species\"]')"
+    hidden = browser.run(f"{table}.scrollWidth - {table}.clientWidth")
+    assert (hidden <= 0) == (width > 1000), "on a laptop every column of the table of species is seen"
     # Those in tabs that are not chosen have no height.
     assert len(heights) == 12
     heights = [height for height in heights if height]
@@ -261,6 +264,36 @@ def test_hostile_names_do_nothing(browser: chromium.Browser, tmp_path: Path) -> 
     # The filters know the names as they are.
     choose(browser, "form[data-table]", species="=1+1")
     assert set(column(browser, 0)) == {HOSTILE_NAMES[0]}
+
+
+def test_nothing_is_wider_than_a_printed_page(browser: chromium.Browser, partial_page: Path) -> None:
+    # A4 within margins of 15 mm, at 96 pixels an inch.
+    browser.open(partial_page, width=680)
+    browser.call("Emulation.setEmulatedMedia", media="print", features=[])
+    browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert browser.run("document.documentElement.scrollWidth") <= 680
+    sizes = browser.run(
+        "[...document.querySelectorAll('#species-table td, #species-table small, caption, .note')]"
+        ".map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 7, "five points can still be read"
+
+
+def test_captions_and_figures_on_a_phone(browser: chromium.Browser, partial_page: Path) -> None:
+    browser.open(partial_page, width=390)
+    browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    ends = browser.run(
+        "[...document.querySelectorAll('caption span, figcaption')].filter(e => e.offsetParent)"
+        ".map(e => e.getBoundingClientRect().right)"
+    )
+    assert len(ends) > 10
+    assert max(ends) <= 390, "no caption is cut off at the right"
+    shown = browser.run(
+        "[...document.querySelectorAll('.sized')].filter(e => e.offsetParent)"
+        ".map(e => e.getBoundingClientRect().width / parseFloat(e.style.width))"
+    )
+    # Pixels for a point of 4/3 pixels: letters of 7.5 points have nine pixels and more.
+    assert min(shown) > 1.2
 
 
 def test_prints(browser: chromium.Browser, page: Path) -> None:

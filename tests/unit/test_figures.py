@@ -23,6 +23,7 @@ from podura.report.results import (
     ordered_models,
     seed_means,
     short_names,
+    with_italics,
 )
 from podura.report.style import CONTROL, DISTINCT, inline_svg, model_styles, save_figure
 from report_data import make_results
@@ -67,7 +68,16 @@ class TestNames:
     def test_only_names_of_genus_and_species_are_italic(self) -> None:
         assert name_parts("Lepidocyrtus cyaneus") == [("Lepidocyrtus cyaneus", True)]
         assert name_parts("Folsomia sp.") == [("Folsomia", True), (" sp.", False)]
+        assert name_parts("Folsomia cf. candida") == [("Folsomia", True), (" cf. ", False), ("candida", True)]
         assert name_parts("Entomobryidae") == [("Entomobryidae", False)]
+
+    def test_names_within_a_sentence_are_italic_and_nothing_else_is(self) -> None:
+        names = ("Isotoma viridis", "Isotoma viridis pallida", "Folsomia sp.", "Other animals", "<b>x</b>")
+        species = [{"code": str(k), "name": name} for k, name in enumerate(names)]
+        text = "None: Isotoma viridis pallida, Folsomia sp. and Other animals; <b>x</b> Isotoma viridisx."
+        parts = with_italics(text, species)
+        assert "".join(piece for piece, _ in parts) == text
+        assert [piece for piece, italic in parts if italic] == ["Isotoma viridis pallida", "Folsomia"]
 
     @given(st.lists(st.from_regex(r"[A-Z][a-z]{1,5} [a-z]{3,6}", fullmatch=True), max_size=8, unique=True))
     def test_different_species_never_share_a_short_name(self, names: list[str]) -> None:

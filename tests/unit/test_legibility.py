@@ -11,7 +11,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from podura import tables
@@ -250,6 +250,17 @@ class TestRecallAtCertifiedPrecision:
         near = of_row[np.isclose(of_row[:, 0], recall)]
         assert len(near) == 1, "the other seed, and no mean of it alone"
 
+    def test_the_legend_names_only_controls_that_are_drawn(self) -> None:
+        made = make_results(n_detectors=1, n_seeds=1, n_species=2)
+        measured = ["test_recall", "test_recall_low", "test_recall_high"]
+        for gone, named in (("control_shuffled", True), ("control_truth", False)):
+            table = made.species_table.copy()
+            table.loc[table["model"] == gone, measured] = np.nan
+            figure = recall_figure(table, made.models_table, made.species_list, 0.95)
+            words = [text.get_text() for text in figure.findobj(Text)]
+            assert ("Truth itself" in words) == named
+            assert "Shuffled truth" not in words, "it has no certificate in either"
+
 
 class TestSpeed:
     def test_faster_is_to_the_right_and_what_has_no_time_is_named(self) -> None:
@@ -262,6 +273,14 @@ class TestSpeed:
         points = {line.get_xdata()[0]: line.get_ydata()[0] for line in figure.axes[0].lines}
         for row in models.loc[1:2].to_dict("records"):
             assert points[1 / row["detection_seconds"]] == row["map50_95"]
+
+    def test_lines_to_the_labels_run_over_none(self) -> None:
+        figure = speed_figure(make_results(n_detectors=20, n_seeds=1, n_species=2).models_table)
+        FigureCanvasAgg(figure).draw()
+        labels = figure.findobj(Annotation)
+        begin = min(Text.get_window_extent(label).x0 for label in labels)
+        assert len(labels) == 20
+        assert max(label.arrow_patch.get_window_extent().x1 for label in labels) <= begin
 
     def test_without_any_time_it_says_so(self) -> None:
         made = make_results(n_detectors=1)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from podura import tables
 from podura.annotations.kinds import KINDS
 from podura.report import certificates, summary, wording
+from podura.report.figures import models_figure
 from podura.report.leakage import leakage_rows, leakage_verdict
 from podura.report.page import render_report
 from podura.report.results import SHUFFLED_CONTROL, TRUTH_CONTROL, Results
@@ -110,7 +111,14 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("seconds", "shown"),
-        [(0.041, "41 ms"), (3.52, "3.5 s"), (59.9, "1 min 0 s"), (93.4, "1 min 33 s"), (4820, "1 h 20 min")],
+        [
+            (0.041, "41 ms"),
+            (0.9996, "1 s"),
+            (3.52, "3.5 s"),
+            (59.9, "1 min 0 s"),
+            (93.4, "1 min 33 s"),
+            (4820, "1 h 20 min"),
+        ],
     )
     def test_durations(self, seconds: float, shown: str) -> None:
         assert wording.duration(seconds) == shown
@@ -118,7 +126,9 @@ class TestNumbers:
     def test_others(self) -> None:
         assert wording.count(12345) == "12,345"
         assert wording.millions(41_300_000) == "41.3 million"
+        assert wording.millions(1_239_600_000) == "1,240 million"
         assert wording.memory(2048) == "2.0 GB"
+        assert wording.memory(999.7) == "1.0 GB"
         assert wording.listing(["A", "B", "C"]) == "A, B and C"
         assert wording.percent(0.95) == "95\u00a0%"
 
@@ -156,12 +166,37 @@ class TestVerdict:
         sentences = wording.verdict(make_results(n_detectors=1, n_seeds=1))
         assert "spread over seeds is unknown" in sentences[0]
         assert "highest" not in sentences[0]
+        assert " has a mean AP50:95 of 0." in sentences[0]
         assert "only detector" in sentences[1]
 
     def test_without_a_score_nobody_wins(self, results: Results) -> None:
         assert "No detector has a score" in wording.verdict(make_results(n_detectors=0))[0]
         partly = with_models(results, "yolov5n", map50_95=None, rank=None)
         assert wording.verdict(partly)[-1] == "YOLOv5n (anchor-free head): no score."
+
+
+class TestOneDetectorWithOneSeed:
+    def test_what_one_alone_cannot_tell_is_not_told(self) -> None:
+        alone = make_results(n_detectors=1, n_seeds=1)
+        assert summary.ranking_rows(alone)[0]["chance_best"] == "–"
+        verdict = certificates.species_verdict(alone)
+        assert verdict is not None
+        assert "Yes" in dict(verdict["answers"])
+        text = Page(render_report(alone)).text
+        assert "Each detector is trained again with each seed: the same images" not in text
+        assert "over slides and seeds" not in text
+        assert "each detector was trained with one seed" in text
+
+    def test_a_detector_without_a_score_has_a_row_that_says_so(self, results: Results) -> None:
+        unscored = with_models(
+            results, "yolov5n", map50_95=None, map50_95_low=None, map50_95_high=None, rank=None
+        )
+        row = summary.ranking_rows(unscored)[-1]
+        assert (row["label"], row["map50_95"], row["map50_95_interval"]) == (
+            "YOLOv5n (anchor-free head)", "–", "",
+        )  # fmt: skip
+        figure = models_figure(unscored.models_table, unscored.species_table)
+        assert [t.get_text() for axis in figure.axes for t in axis.texts] == ["no score"]
 
 
 class TestControls:

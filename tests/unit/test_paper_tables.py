@@ -108,7 +108,7 @@ class TestContent:
         )  # fmt: skip
         assert row[8].text == f"{len(certified)} of {len(of_one)}"
         expected = certified["test_recall"].mean()
-        assert row[11].value == (pytest.approx(expected) if len(certified) else None)
+        assert row[12].value == (pytest.approx(expected) if len(certified) else None)
 
     def test_the_data_set_counts_every_part(self, results, tables) -> None:
         table = tables["dataset"]
@@ -122,6 +122,23 @@ class TestContent:
         assert set(column(table, "Training energy")) == {"not measurable"}
         assert any(NO_METER in note for note in table.notes)
         assert not any(row[8].value for row in table.rows)
+
+    def test_precision_and_recall_have_their_intervals(self, results, tables) -> None:
+        frame = results.species_table
+        of_one = frame[(frame["model"] == "fasterrcnn_lite0") & (frame["species"] == "CER-DEN")]
+        certified = of_one[of_one["threshold_status"] == "certified"]
+        assert len(certified)
+        row = tables["species"].rows[0]
+        assert (row[0].text, row[1].text) == ("Ceratophysella denticulata", "Faster R-CNN Lite0")
+        for place, name in ((10, "precision"), (12, "recall")):
+            low, high = row[place + 1].text.replace(">", "").replace("<", "").split(" to ")
+            assert float(low) == pytest.approx(certified[f"test_{name}_low"].min(), abs=1e-3)
+            assert float(high) == pytest.approx(certified[f"test_{name}_high"].max(), abs=1e-3)
+
+    def test_footnotes_are_met_in_their_order(self, tables) -> None:
+        for table in tables.values():
+            met = list(dict.fromkeys(h.note for h in table.headings if h.note is not None))
+            assert met == sorted(met), table.name
 
     def test_every_column_says_its_unit_and_every_note_is_used(self, tables) -> None:
         for table in tables.values():
@@ -219,7 +236,8 @@ class TestFiles:
 
     def test_paragraphs_keep_the_spaces_between_their_parts(self) -> None:
         parts = [[("Animals of ", False), ("Isotoma viridis", True), (" & others_x.", False)]]
-        assert markdown_paragraphs(parts) == r"Animals of *Isotoma viridis* \& others\_x."
+        assert markdown_paragraphs(parts) == r"Animals of *Isotoma viridis* & others\_x."
+        assert markdown("R&D &lt; &#60;") == r"R&D \&lt; \&#60;"
 
 
 def balanced(text: str) -> bool:

@@ -152,6 +152,12 @@ class TestPage:
         both = (("fasterrcnn_lite0", "yolov5n"), ("fasterrcnn_lite0", "model_0"))
         better = compared(three, *[(*pair, "better") for pair in both])
         assert wording.verdict(better)[1] == "It is better than every other detector on slides like these."
+        models = better.models_table.copy()
+        models.loc[len(models)] = {
+            **models.iloc[0].to_dict(), "model": "failed", "label": "F", "rank": None, "map50_95": None,
+        }  # fmt: skip
+        failed = dataclasses.replace(better, models_table=tables.BENCHMARK_MODELS.frame(models))
+        assert "better than every other detector with a score on slides" in wording.verdict(failed)[1]
         mixed = compared(three, (*both[0], "undecided"), (*both[1], "better"))
         assert wording.verdict(mixed)[1] == (
             f"It is better than {THIRD} on slides like these. These test slides do not tell it from {YOLO}: "
@@ -210,15 +216,15 @@ class TestPeople:
         told = people_sentences(dataclasses.replace(made, people=table))
         assert told == [
             "4 experts on 12 test images, round “second”, compared with the annotations of the study: F1 "
-            "0.60 to 0.90 over all species (the middle one 0.75).",
+            "0.60 to 0.90 over all species (median 0.75).",
             f"{LITE0}, ranked first, reaches an F1 of 0.75 at its certified thresholds: more than 2 of the 4 "
             "experts.",
             f"{LITE0}, ranked first, has no empirical threshold.",
-            "The same experts agree with their own round before by an F1 of 0.83.",
+            "Each expert agrees with their own earlier round with an F1 of 0.83.",
         ]
         table.loc[first & (table["threshold"] == "certified"), "f1"] = 0.5
         told = people_sentences(dataclasses.replace(made, people=table))
-        assert told[1].endswith("not more than each of the experts.")
+        assert told[1].endswith("no more than any of the experts.")
 
     def test_the_figure_has_a_dot_for_each_person_and_a_line_for_each_run(self, three: Results) -> None:
         made = with_people(three)

@@ -47,10 +47,10 @@ class TestMethods:
         assert f"{split['image'].nunique()} images of {split['slide'].nunique()} slides" in text
         assert f"{int(results.counts['n_specimens'].sum())} annotated specimens of 5 species" in text
         assert "training (16 slides, 32 images, 310 specimens)" in text
-        assert "2 detectors were trained: Faster R-CNN Lite0 (640 px, 30 epochs, batch size 8" in text
-        assert "Each was trained 2 times, with the seeds 1 and 2" in text
+        assert "Two detectors were trained: Faster R-CNN Lite0 (640 px, 30 epochs, batch size 8" in text
+        assert "Each was trained twice, with the seeds 1 and 2" in text
         assert "1,000 resamples" in text
-        assert "at most 300 an image" in text
+        assert "at most 300 per image" in text
         assert "PyTorch 2.9.0" in text
         assert "AMD EPYC" in text
         for missing in ("None", "nan", "{", "–"):
@@ -60,14 +60,61 @@ class TestMethods:
         italics = [text for paragraph in methods_paragraphs(results) for text, italic in paragraph if italic]
         assert italics == [one["name"] for one in results.species_list]
 
+    def test_authorities_are_told_and_stay_upright(self, results: Results) -> None:
+        text = methods_text(results)
+        assert ": Ceratophysella denticulata (Bagnall, 1941); Isotomiella minor (Schäffer, 1896); " in text
+        assert "; and Parisotoma notabilis (Schäffer, 1896). Whole slides" in text
+        nameless = [{**one, "authority": None} for one in results.species_list]
+        plain = methods_text(dataclasses.replace(results, species_list=nameless))
+        assert "Metaphorura affinis and Parisotoma notabilis. Whole slides" in plain
+
+    def test_parts_that_were_given_are_not_called_drawn_by_chance(self, results: Results) -> None:
+        def text(given: int) -> str:
+            facts = {"split": {"images_with_given_part": given}}
+            return methods_text(dataclasses.replace(results, provenance=facts))
+
+        assert "stratified by species (Sechidis" in text(0)
+        assert "10 images as the data set gives it, the others stratified by species" in text(10)
+        assert "The parts came with the data set: training (16 slides" in text(80)
+        assert "stratified" not in text(80)
+
+    def test_painted_slides_are_called_so(self, results: Results) -> None:
+        config = {**results.config, "dataset": {"annotations": {"format": "painted"}}}
+        painted = dataclasses.replace(results, config=config)
+        assert "40 slides, painted by Podura, with" in methods_text(painted)
+        assert gaps(painted)[0].startswith("These slides are painted")
+        assert "painted" not in methods_text(results) + " ".join(gaps(results))
+
+    def test_what_is_missing_from_a_partial_study_is_not_told_as_done(self, results: Results) -> None:
+        trainings = {key: facts for key, facts in results.trainings.items() if key != ("yolov5n", "seed-2")}
+        partial = dataclasses.replace(results, trainings=trainings, missing=["YOLOv5n, seed 2: not yet."])
+        text = methods_text(partial)
+        assert "with the seeds 1 and 2 (fewer: YOLOv5n (anchor-free head), 1 training)" in text
+        assert "Results are preliminary: 1 planned run is not among them." in text
+        alone = {key: facts for key, facts in results.trainings.items() if key[0] != "yolov5n"}
+        assert "One detector was trained: Faster" in methods_text(
+            dataclasses.replace(results, trainings=alone)
+        )
+        assert "preliminary" not in methods_text(results)
+        assert "fewer" not in methods_text(results)
+
+    def test_only_libraries_that_were_used_are_named(self, results: Results) -> None:
+        trainings = {
+            key: {**facts, "versions": {"python": "3.11", "torchvision": "0.29", "transformers": "5.24"}}
+            for key, facts in results.trainings.items()
+        }
+        text = methods_text(dataclasses.replace(results, trainings=trainings))
+        assert "torchvision 0.29" in text
+        assert "transformers" not in text
+
     def test_another_study_has_another_text(self, results: Results) -> None:
         assert methods_text(results) == methods_text(make_results())
         one = methods_text(make_results(n_detectors=1, n_seeds=1))
-        assert "1 detector was trained" in one
+        assert "One detector was trained" in one
         assert "once, with the seed 1" in one
         assert "averaged over species." in one
         many = methods_text(make_results(n_detectors=12, n_species=20, n_epochs=2))
-        assert "12 detectors were trained." in many
+        assert "Twelve detectors were trained." in many
         assert "of 20 species." in many
 
     def test_without_trainings_nothing_is_made_up(self, results: Results) -> None:
@@ -101,6 +148,18 @@ class TestRandomness:
         assert {row["sd"] for row in spread_rows(single)} == {"–"}
         assert {row["seeds"] for row in species_spread_rows(single)} == {"–"}
 
+    def test_missing_runs_are_not_told_as_trained(self, results: Results) -> None:
+        partial = dataclasses.replace(results, missing=["YOLOv5n, seed 2: not yet.", "another"])
+        said = dict(randomness(partial))["Which seeds?"]
+        assert said.startswith("Every detector is to be trained with each of the seeds 1 and 2 ")
+        assert "lacks 2 of these runs" in said
+        assert "lacks" not in dict(randomness(results))["Which seeds?"]
+
+    def test_one_thread_is_one(self, results: Results) -> None:
+        assert {row["determinism"] for row in training_rows(results)} == {
+            "deterministic algorithms, 1 CPU thread"
+        }
+
     def test_every_training_has_its_digest(self, results: Results) -> None:
         rows = training_rows(results)
         assert len(rows) == 4
@@ -116,7 +175,8 @@ class TestCosts:
         rows = cost_rows(results)
         assert [row["label"] for row in rows] == ["Faster R-CNN Lite0", "YOLOv5n (anchor-free head)"]
         assert rows[0]["training"] == "1 min 33 s"
-        assert rows[0]["training_energy"] == rows[0]["size"] == rows[0]["device"] == "–"
+        assert rows[0]["training_energy"] == rows[0]["device"] == "–"
+        assert rows[0]["size"] == "", "a dash beneath a value would tell nothing"
         assert energy_note(results) == ""
 
     def test_the_table_of_costs_adds_size_speed_and_energy(self, results: Results) -> None:
@@ -132,12 +192,19 @@ class TestCosts:
         }
         costs = tables.BENCHMARK_COSTS.frame([{**nothing, "model": "yolov5n", **measured}])
         known = dataclasses.replace(results, costs=costs)
+        (_, fast) = cost_rows(
+            dataclasses.replace(
+                results,
+                costs=costs.assign(training_energy_wh=12_345.0, training_images_per_second=1239.7),
+            )
+        )
+        assert (fast["training_energy"], fast["training_images"]) == ("12,345 Wh", "1,240 images/s")
         other, row = cost_rows(known)
         assert row["training_energy"] == "12.3 Wh"
         assert row["training_images"] == "61.3 images/s"
         assert row["detection_rate"] == "4.5 megapixels/s"
         assert row["device"] == "cuda:0 (NVIDIA A40)"
-        assert other["size"] == "–"
+        assert other["size"] == ""
         assert energy_note(known) == "Energy: measured (of the GPU)."
 
 
@@ -149,7 +216,10 @@ class TestGaps:
     def test_species_seeds_scores_and_images(self, results: Results) -> None:
         assert any("Parisotoma notabilis" in sentence for sentence in gaps(results))
         single = gaps(make_results(n_seeds=1))
-        assert any("one seed only" in sentence for sentence in single)
+        assert any("one seed only" in sentence and "two detectors" in sentence for sentence in single)
+        alone = " ".join(gaps(make_results(n_seeds=1, n_detectors=1)))
+        assert "The detector was trained with one seed only." in alone
+        assert "two detectors" not in alone
         models = results.models_table.copy()
         models.loc[models["model"] == "yolov5n", ["map50_95", "rank"]] = None
         models.loc[models["model"] == "fasterrcnn_lite0", "n_seeds"] = 1
@@ -159,6 +229,9 @@ class TestGaps:
         said = " ".join(gaps(dataclasses.replace(results, models_table=models, detections=detections)))
         assert "Without a score: YOLOv5n (anchor-free head)." in said
         assert "With 1 seed of 2: Faster R-CNN Lite0." in said
+        models.loc[models["model"] == "yolov5n", "n_seeds"] = 0
+        said_once = " ".join(gaps(dataclasses.replace(results, models_table=models)))
+        assert said_once.count("YOLOv5n") == 1
         assert "could not be read, and so show no detection: a.png." in said
         assert "cap of 300" in said
 
@@ -240,3 +313,5 @@ class TestGalleries:
         sources = [i["source"] for g in galleries(results, "gallery") for k in g["kinds"] for i in k["items"]]
         assert {f"report/{source}" for source in sources} <= set(names)
         assert "benchmark/report.zip" not in page
+        assert "This page is one file" not in page
+        assert "pictures that lie beside it" in page

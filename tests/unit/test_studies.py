@@ -250,6 +250,7 @@ class TestPage:
         assert "<script>alert" not in page
         assert "yolo of here is better than yolo of &lt;script&gt;" in page
         assert "Paired: both studies tested the same" in page
+        assert "Orange, pointing left: &lt;script&gt;" in page, "the figure's marks are explained"
 
     def test_sentences_say_on_which_slides(self) -> None:
         apart = compared(study("here"), study("there", slides="other "))

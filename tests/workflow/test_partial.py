@@ -37,6 +37,9 @@ def test_a_study_with_a_failed_training_is_reported_as_what_it_is(study):
     assert ("fasterrcnn_lite0", "2") not in runs_of(results / "benchmark/species.csv")
     page = (results / "benchmark/report.html").read_text(encoding="utf-8")
     assert "Faster R-CNN Lite0, seed 2: its training has not ended" in page
+    methods = (results / "benchmark/tables/methods.md").read_text(encoding="utf-8")
+    assert "Results are preliminary" in methods
+    assert "(fewer: Faster R-CNN Lite0, 1 training)" in methods
     assert planned(study, "--config", "partial=true") == {}
 
     # What is missing is done by the next run without it; what had ended is not done again.

@@ -26,6 +26,7 @@ rule tables:
         facts=all_trainings("<results>/models/{model}/{run}/model.json"),
         problems=rules.import_dataset.output.problems,
         split=rules.split.output.split,
+        sealed=rules.split.output.facts,
         counts=rules.split.output.counts,
         leakage=rules.leakage.output.table,
     output:
@@ -64,6 +65,7 @@ rule tables:
         merged=as_json(without_surveys(STUDY.merged)),
         results=RESULTS,
         species=species_facts(),
+        missing=as_json(MISSING),
         ensembles=as_json(
             {
                 name: {"members": one.members, "seeds": one.seeds}
@@ -74,4 +76,4 @@ rule tables:
     shell:
         "python {params.script} --results {params.results:q} --species {params.species:q} "
         "--trainings {input.facts:q} --ensembles {params.ensembles:q} --references {params.references:q} "
-        "--output $(dirname {output.references:q}) --log {log:q}"
+        "--missing {params.missing:q} --output $(dirname {output.references:q}) --log {log:q}"

@@ -247,13 +247,14 @@ def _statement(
     better, other = labels[str(row["model"])], labels[str(row["other"])]
     if np.isnan(row["difference"]):
         return f"Nothing can be said of {better} and {other}: no species has a specimen on the test slides."
-    numbers = f"difference in mAP50:95 {row['difference']:.3f}"
+    numbers = f"difference in mean AP50:95 {row['difference']:.3f}"
     if np.isnan(row["difference_low"]):
         if row["difference"] == 0:
             return f"{better} and {other} score the same here, on too few slides to tell more."
         return f"{better} scores higher than {other} here ({numbers}), on too few slides to tell more."
     numbers += (
-        f", {settings.confidence:.0%} interval {row['difference_low']:.3f} to {row['difference_high']:.3f}"
+        f", {100 * settings.confidence:g}\u00a0% interval {row['difference_low']:.3f} to "
+        f"{row['difference_high']:.3f}".replace("-", "−")
     )
     ending = f"; {caveat}." if caveat else "."
     if row["verdict"] == "better":

@@ -22,15 +22,15 @@ def status_meanings(results: Results) -> list[tuple[str, str]]:
     meanings = {
         "certified": (
             f"From this score on, at least {target} of the detections are right. The calibration slides "
-            f"prove it, clustering of errors by slide included: such a statement is wrong in at most "
-            f"{percent(delta)} of all studies, {claim}. It holds on average over new slides of the same kind "
-            "(laboratory, scanner, preparation), not for every single sample, and not for species that the "
-            "detector has never seen."
+            f"support it by a test that allows for errors that cluster by slide: such a statement is wrong "
+            f"in at most {percent(delta)} of all studies, {claim}. It holds on average over new slides of "
+            "the same kind (laboratory, scanner, preparation), not for every single sample, and not for "
+            "species that the detector has never seen."
         ),
         "needs_more": (
-            f"{target} is possible, but the calibration slides do not prove it. The table says about how "
-            "many more accepted detections, on how many more labelled slides, would do if they are like "
-            "those at hand; in up to half of all cases it will take more."
+            f"{target} is possible, but the calibration slides are too few to certify it. The table says "
+            "about how many more accepted detections, on how many more labelled slides, would do if they are "
+            "like those at hand; in up to half of all cases it will take more."
         ),
         "failed": f"At every threshold tried less than {target} of the calibration detections are right.",
     }
@@ -145,7 +145,7 @@ def species_verdict(results: Results) -> dict[str, Any] | None:
     rows = results.species_table[results.species_table["model"] == best["model"]]
     names = full_names(results.species_list)
     answers: dict[str, list[list[tuple[str, bool]]]] = {
-        "Yes, with every seed": [],
+        "Yes, with every seed" if rows["seed"].nunique() > 1 else "Yes": [],
         "With some seeds only": [],
         "Not yet: it takes more calibration slides": [],
         "No: the calibration slides show less": [],

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from podura.report.comparisons import ranked_models, undecided_groups
 from podura.report.parts import WIDTH, shortened
 from podura.report.style import HUES, INK, MUTED, PAPER, model_styles, styled
+from podura.report.wording import chance
 
 # On a darker cell figures are light, whatever the page's theme makes of its paper.
 _DARK, _LIGHT = 0.6, "#fefefe"
@@ -53,11 +54,11 @@ def ranks_figure(ranks: pd.DataFrame | None, models_table: pd.DataFrame) -> Figu
                 axis.text(
                     rank,
                     row,
-                    "<1" if value < 0.005 else ">99" if 0.995 < value < 1 else f"{100 * value:.0f}",
+                    chance(value).removesuffix("\u00a0%"),
                     ha="center",
                     va="center",
                     fontsize=size,
-                    color=_LIGHT if value > _DARK else INK if value >= 0.005 else MUTED,
+                    color=_LIGHT if value > _DARK else INK if value >= 0.01 else MUTED,
                     zorder=2,
                 )
     axis.grid(visible=False)

@@ -68,8 +68,9 @@ def precision_recall_figure(
     for axis in axes[:, 0]:
         axis.set_ylabel("Precision")
     target = Line2D([], [], color=INK, linewidth=0.9)
+    known = {model: style for model, style in styles.items() if any(s["model"] == model for s in scores)}
     legend(
-        figure, styles, extra={f"target precision {100 * target_precision:g} %": target}, control_lines=True
+        figure, known, extra={f"target precision {100 * target_precision:g} %": target}, control_lines=True
     )
     return figure
 

@@ -15,7 +15,7 @@ import pandas as pd
 from podura.report.dataset import Dataset
 from podura.report.results import full_names, name_parts
 from podura.report.summary import problem_kinds
-from podura.report.wording import MISSING, kind_words, plural, rounded, sites_of
+from podura.report.wording import MISSING, PAINTED, kind_words, plural, rounded, sites_of
 from podura.tables import PARTS
 
 NOT_TOLD = "not told"
@@ -33,10 +33,6 @@ _FORMATS = {
     "via": "VIA",
     "csv": "a CSV table",
 }
-PAINTED = (
-    "These slides are painted: Podura drew every image and knows where each animal lies. They serve to try "
-    "out and to test a workflow; nothing about real animals can be learnt from them."
-)
 
 
 @dataclass(frozen=True)

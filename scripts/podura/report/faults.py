@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from podura.report.parts import (
     UNIT_TICKS,
@@ -75,6 +76,7 @@ def errors_figure(results: Results) -> Figure:
         axis.margins(x=0.03)
         axis.autoscale(axis="x")
     axes[1, 0].set_xlim(left=0)
+    axes[1, 1].xaxis.set_major_locator(MaxNLocator(4))
     axes[0, 0].set_yticks(range(len(models)), [shortened(styles[m].label, 34) for m in models])
     name_rows([axes[1, 0]], codes, results.species_list, size=7.5 if len(codes) > _MOST_SPECIES else 9)
     axes[1, 0].set_title(in_two_lines(styles[models[0]].label, 46), loc="left")
@@ -105,7 +107,8 @@ def _error_panels(axes: Sequence[Axes], errors: pd.DataFrame, column: str, rows:
             if (name, kind) not in sums.index or sums.loc[(name, kind), "n_truth"] == 0:
                 continue
             width = 100 * float(sums.loc[(name, kind), "n"]) / float(sums.loc[(name, kind), "n_truth"])
-            axes[0].barh(place, width, left=left, height=0.6, color=color, linewidth=0)
+            # A hair of paper parts neighbours that are one grey in print.
+            axes[0].barh(place, width, left=left, height=0.6, color=color, linewidth=0.3, edgecolor=PAPER)
             left += width
             gain = means.get((name, kind), math.nan)
             if is_number(gain):
@@ -185,7 +188,7 @@ def _matrix_panel(axis: Axes, matrix: pd.DataFrame, species_list: Sequence[Mappi
             column, row, f"{percent:.0f}" if percent >= 1 else "<1", ha="center", va="center", fontsize=7.5
         )
     axis.set(xlim=(-0.5, len(matrix.columns) - 0.5), ylim=(len(matrix) - 0.5, -0.5), aspect="equal")
-    axis.set_xlabel("found as")
+    axis.set_xlabel("found as (percent of the row)")
     axis.annotate(
         "in truth", (0, 1), xytext=(-5, 3), xycoords="axes fraction", textcoords="offset points",
         ha="right", color=INK,

@@ -67,6 +67,8 @@ def models_figure(models_table: pd.DataFrame, species_table: pd.DataFrame) -> Fi
             if is_number(low) and is_number(high):
                 axis.hlines(place, low, high, color=color, lw=2.2, alpha=0.55, zorder=2)
             value = rows.loc[model, column]
+            if not is_number(value):
+                axis.text(0.0, place, "no score", va="center", fontsize=7.5, color=MUTED)
             if is_number(value):
                 axis.scatter(
                     value, place, s=52, marker=style.marker, color=color, edgecolors=PAPER, lw=0.8, zorder=3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from podura.report.results import Results, full_names, ordered_models, species_codes
-from podura.report.wording import listing, plural
+from podura.report.wording import PAINTED, listing, plural
 from podura.tables import ALL_SEEDS
 
 #: More names than this are counted.
@@ -17,7 +17,15 @@ def gaps(results: Results) -> list[str]:
 
     What the study asks for and did not get is in ``results.missing`` and not told again here.
     """
-    return [*_unscored(results), *_seeds(results), *_species(results), *_images(results), *_leakage(results)]
+    painted = [PAINTED] if results.painted else []
+    return [
+        *painted,
+        *_unscored(results),
+        *_seeds(results),
+        *_species(results),
+        *_images(results),
+        *_leakage(results),
+    ]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -39,13 +47,15 @@ def _seeds(results: Results) -> Iterator[str]:
     fused = {name for name, one in results.ensembles.items() if one["seeds"] == "all"}
     single = [row for row in detectors.to_dict("records") if row["model"] not in fused]
     if wanted == 1:
+        alone = len(single) == 1
         yield (
-            "Every detector was trained with one seed only. How far chance in training moves these numbers "
-            "is not "
-            "known: a difference between two detectors may be luck."
+            f"{'The' if alone else 'Every'} detector was trained with one seed only. How far chance in "
+            "training moves these numbers is not known"
+            f"{'' if alone else ': a difference between two detectors may be luck'}."
         )
         return
-    for number in sorted({int(row["n_seeds"]) for row in single if row["n_seeds"] < wanted}):
+    # A detector without any run is told of as one without a score.
+    for number in sorted({int(row["n_seeds"]) for row in single if 0 < row["n_seeds"] < wanted}):
         labels = [str(row["label"]) for row in single if row["n_seeds"] == number]
         yield f"With {plural(number, 'seed')} of {wanted}: {_some(labels)}."
 

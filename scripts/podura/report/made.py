@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ from podura.report.wording import (
     memory,
     millions,
     plural,
+    rounded,
+    small,
 )
 
 
@@ -51,7 +54,7 @@ def training_rows(results: Results) -> list[dict[str, str]]:
                 "epochs": f"{facts['best_epoch']} of {facts['epochs']}",
                 "steps": count(facts["steps"]),
                 "time": duration(facts["training_seconds"]),
-                "determinism": str(facts["determinism"]),
+                "determinism": _thread_words(facts["determinism"]),
                 "weights": str(facts["weights_sha256"]),
             }
         )
@@ -62,6 +65,7 @@ def randomness(results: Results) -> list[tuple[str, str]]:
     """Questions on chance, each with its answer for this study."""
     seeds = trained_seeds(results)
     config = results.config
+    lacking = f" (this report lacks {len(results.missing)} of these runs)" if results.missing else ""
     return [
         (
             "What is random?",
@@ -73,10 +77,11 @@ def randomness(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "Which seeds?",
-            f"Every detector was trained with {'the seed' if len(seeds) == 1 else 'each of the seeds'} "
-            f"{listing([str(seed) for seed in seeds])}, which governs all that is random in a training. All "
-            "that is "
-            f"not training follows from the study's random seed {config['random_seed']}, so every detector "
+            f"Every detector {'is to be' if results.missing else 'was'} trained with "
+            f"{'the seed' if len(seeds) == 1 else 'each of the seeds'} "
+            f"{listing([str(seed) for seed in seeds])}"
+            f"{lacking}, which governs all that is random in a training. All that is not training follows "
+            f"from the study's random seed {config['random_seed']}, so every detector "
             "meets the same split and the same resamples of slides.",
         ),
         ("Would it come out the same again?", _determinism(results)),
@@ -86,9 +91,13 @@ def randomness(results: Results) -> list[tuple[str, str]]:
     ]
 
 
+def _thread_words(determinism: object) -> str:
+    return re.sub(r"\b1 CPU threads\b", "1 CPU thread", str(determinism))
+
+
 def _determinism(results: Results) -> str:
     facts = results.trainings.values()
-    how = sorted({str(one["determinism"]) for one in facts})
+    how = sorted({_thread_words(one["determinism"]) for one in facts})
     loose = sorted({str(name) for one in facts for name in one["nondeterministic_operations"]})
     said = f"Trainings used {listing(how)}. " if how else ""
     if loose:
@@ -163,9 +172,9 @@ def _remaining(results: Results) -> str:
     return (
         f"The standard deviation over seeds of mean AP50:95 is {seeds}, the half-width of its interval over "
         "slides and "
-        f"seeds {half} (the middle detector; “How sure?” has each). {advice} A mean over "
+        f"seeds {half} (the middle detector; “How sure?” has each). {advice} With "
         f"{plural(n_seeds(results), 'seed')} "
-        "tells its own spread only roughly."
+        "the spread itself is known only roughly."
     )
 
 
@@ -182,8 +191,8 @@ def spread_rows(results: Results) -> list[dict[str, str]]:
                 "n": "all fused" if fused else count(row["n_seeds"]),
                 "mean": fraction(row["map50_95"], 3),
                 "sd": fraction(row["map50_95_seed_sd"], 3),
-                "seeds": interval(min(values), max(values)) if len(values) > 1 else MISSING,
-                "slides": interval(row["map50_95_low"], row["map50_95_high"]),
+                "seeds": interval(min(values), max(values), 3) if len(values) > 1 else MISSING,
+                "slides": interval(row["map50_95_low"], row["map50_95_high"], 3),
             }
         )
     return rows
@@ -204,13 +213,13 @@ def species_spread_rows(results: Results) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name_parts(names.get(code, code)),
-                "mean": fraction(values.mean()) if len(values) else MISSING,
+                "mean": fraction(values.mean(), 3) if len(values) else MISSING,
                 "sd": fraction(values.std(), 3) if len(values) > 1 else MISSING,
-                "seeds": interval(values.min(), values.max()) if len(values) > 1 else MISSING,
+                "seeds": interval(values.min(), values.max(), 3) if len(values) > 1 else MISSING,
                 "certified": f"{len(thresholds)} of {len(of_species)}",
-                "thresholds": interval(thresholds.min(), thresholds.max())
+                "thresholds": interval(thresholds.min(), thresholds.max(), 3)
                 if len(thresholds) > 1
-                else fraction(thresholds.iloc[0])
+                else fraction(thresholds.iloc[0], 3)
                 if len(thresholds)
                 else MISSING,
             }
@@ -231,13 +240,13 @@ def cost_rows(results: Results) -> list[dict[str, str]]:
             {
                 "label": str(model["label"]),
                 "parameters": millions(model["parameters"]),
-                "size": memory(costs.get("model_mb")),
+                "size": small(memory(costs.get("model_mb"))),
                 "training": duration(model["training_seconds"]),
-                "training_images": _rate(costs.get("training_images_per_second"), "images/s"),
+                "training_images": small(_rate(costs.get("training_images_per_second"), "images/s")),
                 "training_memory": memory(model["peak_memory_mb"]),
                 "training_energy": _energy(costs.get("training_energy_wh")),
                 "detection": duration(model["detection_seconds"]),
-                "detection_rate": _rate(costs.get("detection_megapixels_per_second"), "megapixels/s"),
+                "detection_rate": small(_rate(costs.get("detection_megapixels_per_second"), "megapixels/s")),
                 "detection_energy": _energy(costs.get("detection_energy_wh")),
                 "device": str(costs.get("device", MISSING)),
                 "framework": MISSING if pd.isna(model["framework"]) else str(model["framework"]),
@@ -256,8 +265,8 @@ def energy_note(results: Results) -> str:
 
 
 def _rate(value: Any, unit: str) -> str:
-    return f"{float(value):.3g} {unit}" if is_number(value) else MISSING
+    return f"{rounded(value)} {unit}" if is_number(value) else MISSING
 
 
 def _energy(value: Any) -> str:
-    return f"{float(value):.3g} Wh" if is_number(value) else MISSING
+    return f"{rounded(value)} Wh" if is_number(value) else MISSING

@@ -27,7 +27,14 @@ from podura.report.curves import precision_recall_figure
 from podura.report.ensembles import ensemble_sentences
 from podura.report.figures import draw_figures
 from podura.report.html import RESOURCES, picture_source, render
-from podura.report.results import Results, full_names, name_parts, ordered_models, species_codes
+from podura.report.results import (
+    Results,
+    full_names,
+    name_parts,
+    ordered_models,
+    species_codes,
+    with_italics,
+)
 from podura.report.style import DISTINCT, inline_svg
 
 # A longer table shows one detector at first; the reader may choose the others.
@@ -80,7 +87,7 @@ def _context(results: Results) -> dict[str, Any]:
         "search": results.config.get("search") or {"trials": None},
         "facts": summary.facts(results),
         "missing": list(results.missing),
-        "gaps": gaps.gaps(results),
+        "gaps": [with_italics(one, results.species_list) for one in gaps.gaps(results)],
         "verdict": wording.verdict(results),
         "ranking": summary.ranking_rows(results),
         "winner_sentences": comparisons.winner_sentences(results),
@@ -98,7 +105,9 @@ def _context(results: Results) -> dict[str, Any]:
         "species_rows": rows,
         "statuses": certificates.status_meanings(results),
         "status_options": certificates.status_options(results),
-        "contradictions": certificates.contradictions(results),
+        "contradictions": [
+            with_italics(one, results.species_list) for one in certificates.contradictions(results)
+        ],
         "detectors": list(detectors[["model", "label"]].itertuples(index=False, name=None)),
         "species_options": [(code, names.get(code, code)) for code in codes],
         "seed_options": sorted({(row["seed"], row["seed_name"]) for row in rows}),
@@ -151,9 +160,9 @@ def embedded_figures(results: Results, figures: Mapping[str, Figure] | None = No
 def _sized(figure: Figure, svg: str) -> Markup:
     """An SVG within a box of its size, so that a browser need not draw it to know how much room it takes."""
     width, height = figure.get_size_inches() * 72
-    return Markup('<div class="sized" style="width: {}pt; aspect-ratio: {} / {}">{}</div>').format(
-        f"{width:g}", f"{width:g}", f"{height:g}", Markup(svg)
-    )
+    # On a phone it scrolls within its frame: smaller than so its small print could not be read.
+    style = f"width: {width:g}pt; min-width: min(44rem, {width:g}pt); aspect-ratio: {width:g} / {height:g}"
+    return Markup('<div class="sized" style="{}">{}</div>').format(style, Markup(svg))
 
 
 def _descriptions(results: Results) -> dict[str, str]:

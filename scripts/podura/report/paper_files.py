@@ -17,6 +17,8 @@ from podura.tables import Column, Table, whole_file, write_text
 
 # Longer texts would push a printed table off its page; CSV and XLSX hold them whole.
 _LONGEST = 80
+# More columns do not fit on an upright page.
+_UPRIGHT = 7
 # Which direction text runs is not for a name to decide for what stands beside it.
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LATEX = {
@@ -40,7 +42,8 @@ _LATEX = {
     "…": r"\ldots{}",
     "µ": r"\textmu{}",
 }
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$@]|:(?=//)|(?<=www)\.)")
+# An ampersand stands for itself unless it begins the name of a letter, such as &amp;.
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$@]|&(?=#?\w+;)|:(?=//)|(?<=www)\.)")
 
 
 def plain(text: str) -> str:
@@ -99,6 +102,11 @@ def as_latex(table: PaperTable) -> str:
     return "\n".join(
         [
             "% Needs \\usepackage{booktabs,longtable,textcomp}. Beyond Latin letters: XeLaTeX, LuaLaTeX.",
+            *(
+                ["% Wide: put it on a landscape page, \\begin{landscape} of \\usepackage{pdflscape}."]
+                if width > _UPRIGHT
+                else []
+            ),
             rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
             rf"\caption{{{latex(table.title)}}}\label{{tab:{table.name}}}\\",
             r"\toprule",

@@ -81,10 +81,10 @@ def models_paper(results: Results) -> PaperTable:
                     _number(row["rank"], count),
                     Cell(str(row["label"])),
                     _number(row["map50_95"], lambda v: fraction(v, 3)),
-                    Cell(interval(row["map50_95_low"], row["map50_95_high"])),
+                    _interval(row, "map50_95"),
                     _number(row["map50_95_seed_sd"], lambda v: f"{v:.3f}"),
                     _number(row["map50"], lambda v: fraction(v, 3)),
-                    Cell(interval(row["map50_low"], row["map50_high"])),
+                    _interval(row, "map50"),
                     _number(row["chance_best"], chance),
                     _number(row["n_seeds"], count),
                     _number(row["n_species"], count),
@@ -139,12 +139,14 @@ def species_paper(results: Results) -> PaperTable:
                     _number(runs["n_slides"].iloc[0], count),
                     _number(runs["ap50"].mean(), lambda v: fraction(v, 3)),
                     _range(runs["ap50"]),
-                    Cell(interval(runs["ap50_low"].min(), runs["ap50_high"].max())),
+                    _interval_of_runs(runs, "ap50"),
                     _number(runs["ap50_95"].mean(), lambda v: fraction(v, 3)),
                     Cell(f"{len(certified)} of {len(runs)}"),
                     _range(certified["threshold"]),
                     _number(certified["test_precision"].mean(), lambda v: fraction(v, 3)),
+                    _interval_of_runs(certified, "test_precision"),
                     _number(certified["test_recall"].mean(), lambda v: fraction(v, 3)),
+                    _interval_of_runs(certified, "test_recall"),
                 ]
             )
     target = percent(results.target_precision)
@@ -164,7 +166,9 @@ def species_paper(results: Results) -> PaperTable:
             Heading("Certified runs", note=4),
             Heading("Threshold"),
             Heading("Precision", note=5, digits=3),
+            Heading(f"{percent(results.confidence)} interval", note=3),
             Heading("Recall", note=5, digits=3),
+            Heading(f"{percent(results.confidence)} interval", note=3),
         ],
         rows,
         (
@@ -297,22 +301,22 @@ def costs_paper(results: Results, costs: pd.DataFrame) -> PaperTable:
             Heading("Training", "s", note=2, digits=1),
             Heading("Training speed", "images/s", digits=2),
             Heading("Training memory", "MB", digits=0),
-            Heading("GPU memory", "MB", note=4, digits=0),
-            Heading("Training energy", "Wh", note=3, digits=2),
+            Heading("GPU memory", "MB", note=3, digits=0),
+            Heading("Training energy", "Wh", note=4, digits=2),
             Heading("Detection", "s/image", digits=4),
             Heading("Detection speed", "images/s", digits=2),
             Heading("Pixel speed", "MP/s", digits=2),
             Heading("Detection memory", "MB", digits=0),
-            Heading("Detection energy", "Wh/1000 images", note=3, digits=2),
+            Heading("Detection energy", "Wh/1000 images", note=4, digits=2),
         ],
         rows,
         (
             f"Trained on: {'; '.join(machines) or MISSING}. Times hold for this machine and for what else "
             "ran on it.",
             "Mean of a training with its validation; of an ensemble, of all that it fuses.",
+            "Highest peak in training; a dash without a GPU.",
             "By meters of the machine, other programs on its processor included; never estimated "
             f"({'; '.join(reasons) or MISSING}).",
-            "Highest peak in training; a dash without a GPU.",
         ),
     )
 
@@ -329,6 +333,15 @@ def _number(value: Any, words: Callable[[Any], str], scale: float = 1.0) -> Cell
     if not is_number(value):
         return Cell(MISSING)
     return Cell(words(value), scale * float(value))
+
+
+def _interval(row: Mapping[str, Any], column: str) -> Cell:
+    return Cell(interval(row[f"{column}_low"], row[f"{column}_high"], 3))
+
+
+def _interval_of_runs(runs: pd.DataFrame, column: str) -> Cell:
+    """From the lowest lower to the highest upper end of the intervals of several runs."""
+    return Cell(interval(runs[f"{column}_low"].min(), runs[f"{column}_high"].max(), 3))
 
 
 def _energy(value: Any) -> Cell:

@@ -97,7 +97,7 @@ def _panel(
             recall, precision = thinned(run["recall"].to_numpy(float), run["precision"].to_numpy(float))
             width = 1.1 if style.distinct else 0.5
             line = np.append(recall[:1] * 0, recall), np.append(precision[:1], precision)
-            axis.plot(*line, color=style.color, lw=width, zorder=2)
+            axis.plot(*line, linestyle=style.line, color=style.color, lw=width, zorder=2)
         points = people[(people["who"] == model) & people["round"].isin(["", last])]
         if not style.distinct:
             continue
@@ -202,12 +202,12 @@ def people_sentences(results: Results) -> list[str]:
     images = in_last["n_images"].astype(int)
     sentences = [
         f"{plural(len(in_last), 'expert')} on {_range(images)} test images{turn}, compared with {reference}: "
-        f"F1 {_spread(in_last['f1'])} over all species (the middle one {fraction(in_last['f1'].median())})."
+        f"F1 {_spread(in_last['f1'])} over all species (median {fraction(in_last['f1'].median())})."
     ]
     sentences += _first_detector(results, judged[judged["kind"] == "detector"], in_last, last)
     if again["f1"].notna().any():
         sentences.append(
-            f"The same experts agree with their own round before by an F1 of {_spread(again['f1'].dropna())}."
+            f"Each expert agrees with their own earlier round with an F1 of {_spread(again['f1'].dropna())}."
         )
     return sentences
 
@@ -229,12 +229,14 @@ def _first_detector(results: Results, detectors: pd.DataFrame, experts: pd.DataF
         value = float(values.mean())
         below = int((experts["f1"].astype(float) < value).sum())
         mean = "" if len(values) == 1 else f", mean of {plural(len(values), 'seed')}"
-        than = f"{below} of the {plural(len(experts), 'expert')}"
-        if below in (0, len(experts)):
-            than = "each of the experts" if len(experts) > 1 else "the expert"
+        than = f"more than {below} of the {plural(len(experts), 'expert')}"
+        if below == len(experts):
+            than = "more than each of the experts" if below > 1 else "more than the expert"
+        elif not below:
+            than = "no more than any of the experts" if len(experts) > 1 else "no more than the expert"
         sentences.append(
             f"{label}, ranked first, reaches an F1 of {fraction(value)} at its {kind} thresholds{mean}: "
-            f"{'more' if below else 'not more'} than {than}."
+            f"{than}."
         )
     return sentences
 

@@ -32,6 +32,8 @@ _NO_EPITHET = re.compile(
     r"animals?|blood|bod(y|ies)|bubbles?|cells?|cocoons?|debris|eggs?|fibres?|juveniles?|larvae?|mites?"
     r"|nymphs?|others?|platelets?|pollen|pupae?|skins?|specimens?|spores?|unknown"
 )
+# Of a species that is named with reserve, "Folsomia cf. candida", both names are in italics.
+_RESERVED_NAME = re.compile(r"([A-Z][a-zäöüé-]+)( (?:cf|aff|gr)\. )([a-zäöüé-]{3,})(.*)")
 _OPEN_NAME = re.compile(r"([A-Z][a-zäöüé-]+)( (?:sp|spp|cf|aff|gr)\..*)")
 
 
@@ -132,6 +134,12 @@ class Results:
         return bool(self.config["evaluation"]["certificate"]["joint"])
 
     @property
+    def painted(self) -> bool:
+        """Whether Podura painted the slides."""
+        annotations = self.config.get("dataset", {}).get("annotations") or {}
+        return bool(annotations.get("format") == "painted")
+
+    @property
     def iou(self) -> float:
         return float(self.config["evaluation"]["iou"])
 
@@ -158,6 +166,10 @@ def name_parts(name: str) -> list[tuple[str, bool]]:
     """A name as (text, italic) parts: in ``Folsomia sp.`` only the genus is in italics."""
     if is_binomial(name):
         return [(name, True)]
+    reserved = _RESERVED_NAME.fullmatch(name)
+    if reserved:
+        genus, word, epithet, rest = reserved.groups()
+        return [(genus, True), (word, False), (epithet, True), *([(rest, False)] if rest else [])]
     open_name = _OPEN_NAME.fullmatch(name)
     if open_name:
         return [(open_name.group(1), True), (open_name.group(2), False)]
@@ -167,6 +179,22 @@ def name_parts(name: str) -> list[tuple[str, bool]]:
 def full_names(species_list: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Scientific name by code; the code itself where a species has no name."""
     return {str(s["code"]): str(s.get("name") or s["code"]) for s in species_list}
+
+
+def with_italics(sentence: str, species_list: Sequence[Mapping[str, Any]]) -> list[tuple[str, bool]]:
+    """A sentence as (text, italic) parts: the names of species within it are in italics."""
+    known = {name for name in full_names(species_list).values() if any(i for _, i in name_parts(name))}
+    if not known:
+        return [(sentence, False)]
+    # The longest first: a subspecies before its species.
+    names = "|".join(re.escape(name) for name in sorted(known, key=lambda name: (-len(name), name)))
+    pieces = re.split(rf"(?<!\w)({names})(?!\w)", sentence)
+    return [
+        part
+        for piece in pieces
+        if piece
+        for part in (name_parts(piece) if piece in known else [(piece, False)])
+    ]
 
 
 def short_names(species_list: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -110,7 +110,11 @@ def _rows_figure(
     figure.supxlabel(measure.label, fontsize=9)
     absent = Line2D([], [], color=MUTED, lw=0, marker="x", markersize=5)
     extra = {} if measure.absent is None else {measure.absent: absent}
-    legend(figure, {**styles, **controls} if together else controls, extra=extra)
+    # Of a control without the measure and a detector without a run nothing is drawn.
+    drawn = set(species_table.loc[species_table[measure.column].notna(), "model"])
+    controls = {model: style for model, style in controls.items() if model in drawn}
+    known = {model: style for model, style in styles.items() if (species_table["model"] == model).any()}
+    legend(figure, {**known, **controls} if together else controls, extra=extra)
     return figure
 
 

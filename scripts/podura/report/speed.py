@@ -49,7 +49,7 @@ def speed_figure(models_table: pd.DataFrame) -> Figure:
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlabel("Images a second in detection (log scale; faster to the right)")
+    axis.set_xlabel("Images per second in detection (log scale; faster to the right)")
     axis.set_ylabel("Mean AP50:95 on test slides")
     bottom_y, top_y = axis.get_ylim()
     inches = height * axis.get_position().height
@@ -69,6 +69,8 @@ def speed_figure(models_table: pd.DataFrame) -> Figure:
             fontsize=8.5,
             arrowprops={
                 "arrowstyle": "-",
+                # To where the label begins: a line to its middle would run over its neighbours.
+                "relpos": (0, 0.5),
                 "color": color,
                 "lw": 0.5,
                 "alpha": 0.7,

@@ -129,7 +129,7 @@ def verdict_sentences(table: pd.DataFrame, names: tuple[str, str], confidence: f
         if not is_number(row["difference"]):
             sentences.append(f"{pair}: no shared species has specimens in both, so nothing can be said.")
             continue
-        numbers = f"difference in mAP50:95 {signed(row['difference'])}"
+        numbers = f"difference in mean AP50:95 {signed(row['difference'])}"
         if is_number(row["difference_low"]):
             interval = signed_interval(row["difference_low"], row["difference_high"])
             numbers += f", {percent(confidence)} interval {interval}"

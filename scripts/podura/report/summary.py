@@ -38,6 +38,7 @@ from podura.report.wording import (
     memory,
     millions,
     plural,
+    small,
 )
 from podura.tables import ALL_SEEDS, PARTS, seed_name
 
@@ -52,18 +53,21 @@ SEVERITIES = ("error", "warning", "note")
 def ranking_rows(results: Results) -> list[dict[str, Any]]:
     """One row a detector, by rank: scores, spread and cost."""
     seeds = {column: seed_means(results.species_table, column) for column in ("ap50", "ap50_95")}
+    detectors = ordered_models(results.models_table, "detector")
+    several = detectors["map50_95"].notna().sum() > 1
     rows = []
-    for row in ordered_models(results.models_table, "detector").to_dict("records"):
+    for row in detectors.to_dict("records"):
         rows.append(
             {
                 "label": row["label"],
                 "rank": count(row["rank"]),
-                "chance_best": chance(row["chance_best"]),
+                # One alone is the best by no merit of its own.
+                "chance_best": chance(row["chance_best"]) if several else MISSING,
                 "map50_95": fraction(row["map50_95"]),
-                "map50_95_interval": interval(row["map50_95_low"], row["map50_95_high"]),
+                "map50_95_interval": small(interval(row["map50_95_low"], row["map50_95_high"])),
                 "map50_95_seeds": _spread(seeds["ap50_95"].get(str(row["model"]), [])),
                 "map50": fraction(row["map50"]),
-                "map50_interval": interval(row["map50_low"], row["map50_high"]),
+                "map50_interval": small(interval(row["map50_low"], row["map50_high"])),
                 "map50_seeds": _spread(seeds["ap50"].get(str(row["model"]), [])),
                 "n_seeds": count(row["n_seeds"]),
                 "n_species": count(row["n_species"]),
@@ -169,14 +173,25 @@ def facts(results: Results) -> str:
     specimens = results.counts.loc[results.counts["part"] == "test", "n_specimens"].sum()
     ensembles = len(results.ensembles)
     detectors = int((results.models_table["role"] == "detector").sum()) - ensembles
-    seeds = int(results.species_table["seed"].loc[lambda seed: seed != ALL_SEEDS].nunique())
     species = len(species_codes(results.species_list, results.species_table))
     return (
-        f"{plural(detectors, 'detector')}, {plural(seeds, 'seed')} each, "
+        f"{plural(detectors, 'detector')}, {_seeds_each(results)}, "
         f"{plural(ensembles, 'ensemble') + ', ' if ensembles else ''}"
         f"{plural(species, 'species', 'species')}; tested on {plural(int(specimens), 'specimen')} "
         f"on {plural(test['slide'].nunique(), 'slide')}."
     )
+
+
+def _seeds_each(results: Results) -> str:
+    """``2 seeds each``, or ``1 to 3 seeds each`` where runs of some detectors are missing."""
+    table = results.species_table
+    detectors = results.models_table.loc[results.models_table["role"] == "detector", "model"]
+    runs = table[table["model"].isin(detectors) & (table["seed"] != ALL_SEEDS)]
+    numbers = runs.groupby("model")["seed"].nunique()
+    if numbers.empty:
+        return "no seed"
+    least, most = int(numbers.min()), int(numbers.max())
+    return f"{plural(most, 'seed') if least == most else f'{least} to {most} seeds'} each"
 
 
 def part_rows(results: Results) -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from podura.report import survey as told
 from podura.report.html import RESOURCES, render
-from podura.report.parts import WIDTH, balanced_columns, shortened, slant, stripes
-from podura.report.results import full_names, name_parts
+from podura.report.parts import WIDTH, balanced_columns, panel_title, shortened, stripes
+from podura.report.results import full_names, name_parts, with_italics
 from podura.report.style import HUES, MUTED, inline_svg, styled
 from podura.report.survey import SurveyResults
 from podura.report.wording import percent, plural
@@ -33,7 +33,7 @@ def render_survey(results: SurveyResults, resources: Path = RESOURCES) -> str:
     context = {
         "survey": results.survey,
         "facts": told.facts(results),
-        "verdict": told.verdict(results),
+        "verdict": [with_italics(one, results.species) for one in told.verdict(results)],
         "names": [name_parts(names[code]) for code in results.codes],
         "confidence": percent(results.confidence),
         "counts": told.count_rows(results),
@@ -66,10 +66,9 @@ def counts_figure(results: SurveyResults) -> Figure:
     """Estimates with intervals: a panel a species, a row a sample (of many the first forty)."""
     samples = results.samples["sample"].tolist()[:_MOST_SAMPLES]
     keyed = results.counts.set_index(["species", "sample"])
-    names = full_names(results.species)
     columns = balanced_columns(len(results.codes), 4)
     rows = math.ceil(len(results.codes) / columns)
-    height = 0.5 + rows * (0.6 + 0.17 * len(samples))
+    height = 0.5 + rows * (0.75 + 0.17 * len(samples))
     figure, axes = plt.subplots(
         rows, columns, figsize=(WIDTH, height), squeeze=False, sharey=True, layout="constrained"
     )
@@ -79,7 +78,7 @@ def counts_figure(results: SurveyResults) -> Figure:
     for axis, code in zip(axes.flat, results.codes, strict=False):
         of_species = keyed.loc[code].reindex(samples) if code in keyed.index else None
         stripes(axis, len(samples))
-        axis.set_title(shortened(names[code], 26), fontstyle=slant(names[code]))
+        panel_title(axis, code, results.species, "")
         axis.set_xlim(left=0)
         if of_species is None:
             continue

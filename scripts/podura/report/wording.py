@@ -13,6 +13,14 @@ from podura.report.parts import is_number
 from podura.report.results import Results, ordered_models, seed_means
 
 MISSING = "–"
+#: What is said first of a study on painted slides.
+PAINTED = (
+    "These slides are painted: Podura drew every image and knows where each animal lies. They serve to try "
+    "out and to test a workflow; nothing about real animals can be learnt from them."
+)
+_NUMBERS = (
+    "No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve",
+)  # fmt: skip
 
 
 def fraction(value: Any, digits: int = 2) -> str:
@@ -27,16 +35,21 @@ def fraction(value: Any, digits: int = 2) -> str:
     return f"{number:.{digits}f}"
 
 
-def interval(low: Any, high: Any) -> str:
+def interval(low: Any, high: Any, digits: int = 2) -> str:
     """``0.66 to 0.75``; a dash if an end is missing."""
     if not (is_number(low) and is_number(high)):
         return MISSING
-    return f"{fraction(low)} to {fraction(high)}"
+    return f"{fraction(low, digits)} to {fraction(high, digits)}"
 
 
 def count(value: Any) -> str:
     """A whole number with separators: ``1,234``."""
     return f"{round(float(value)):,}" if is_number(value) else MISSING
+
+
+def small(words: str) -> str:
+    """Small print beneath a value, of which a dash would tell nothing more."""
+    return "" if words == MISSING else words
 
 
 def percent(value: float) -> str:
@@ -53,8 +66,8 @@ def chance(value: Any) -> str:
 
 
 def millions(value: Any) -> str:
-    """A number of parameters: ``2.51 million``."""
-    return f"{float(value) / 1e6:.3g} million" if is_number(value) else MISSING
+    """A number of parameters: ``2.51 million``, ``1,240 million``."""
+    return f"{rounded(float(value) / 1e6)} million" if is_number(value) else MISSING
 
 
 def duration(seconds: Any) -> str:
@@ -62,7 +75,7 @@ def duration(seconds: Any) -> str:
     if not is_number(seconds):
         return MISSING
     value = float(seconds)
-    if value < 1:
+    if value < 0.9995:
         return f"{1000 * value:.3g} ms"
     if round(value) < 60:
         return f"{value:.2g} s"
@@ -78,12 +91,19 @@ def memory(megabytes: Any) -> str:
     if not is_number(megabytes):
         return MISSING
     value = float(megabytes)
-    return f"{value:.0f} MB" if value < 1000 else f"{value / 1000:.1f} GB"
+    return f"{value:.0f} MB" if value < 999.5 else f"{value / 1000:.1f} GB"
 
 
 def plural(number: int, one: str, several: str | None = None) -> str:
     """``1 slide``, ``2 slides``."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def words_of(number: int, one: str, several: str | None = None) -> str:
+    """As ``plural``, with a number up to twelve as a word and a capital, for the head of a sentence."""
+    if number >= len(_NUMBERS):
+        return plural(number, one, several)
+    return f"{_NUMBERS[number]} {one if number == 1 else several or one + 's'}"
 
 
 def listing(names: Sequence[str]) -> str:
@@ -146,14 +166,16 @@ def verdict(results: Results) -> list[str]:
     if scored.empty:
         return ["No detector has a score: no species has a specimen on the test slides, or none was run."]
     best = scored[scored["map50_95"] == scored["map50_95"].max()]
-    sentences = [_best_sentence(results, best, "the highest" if len(scored) > 1 else "this")]
+    sentences = [_best_sentence(results, best, alone=len(scored) == 1)]
     others = scored[~scored["model"].isin(best["model"])]
     if len(scored) == 1:
         sentences.append("It is the only detector with a score, so nothing is compared.")
     elif not others.empty:
         compared = results.comparisons is not None and not results.comparisons.empty
         sentences.append(
-            _told_apart_sentence(results, best, others) if compared else _separation_sentence(best, others)
+            _told_apart_sentence(results, best, others)
+            if compared
+            else _separation_sentence(results, best, others)
         )
     unscored = detectors[detectors["map50_95"].isna()]
     if len(unscored):
@@ -161,13 +183,13 @@ def verdict(results: Results) -> list[str]:
     return sentences
 
 
-def _best_sentence(results: Results, best: pd.DataFrame, rank: str) -> str:
+def _best_sentence(results: Results, best: pd.DataFrame, alone: bool) -> str:
     first = best.iloc[0]
     value = fraction(first["map50_95"])
     if len(best) > 1:
         return f"{listing(list(best['label']))} share the highest mean AP50:95 ({value})."
     bounds = interval(first["map50_95_low"], first["map50_95_high"])
-    facts = [value]
+    facts = []
     seeds = seed_means(results.species_table, "ap50_95").get(str(first["model"]), [])
     over = "slides and seeds" if len(seeds) > 1 else "slides"
     facts.append(
@@ -182,17 +204,24 @@ def _best_sentence(results: Results, best: pd.DataFrame, rank: str) -> str:
         facts.append("all seeds fused, so there is no spread over them")
     else:
         facts.append("one seed only, so its spread over seeds is unknown")
-    return f"{first['label']} has {rank} mean AP50:95 ({'; '.join(facts)})."
+    if alone:
+        return f"{first['label']} has a mean AP50:95 of {value} ({'; '.join(facts)})."
+    return f"{first['label']} has the highest mean AP50:95 ({'; '.join([value, *facts])})."
 
 
-def _separation_sentence(best: pd.DataFrame, others: pd.DataFrame) -> str:
+def _every_other(results: Results) -> str:
+    detectors = ordered_models(results.models_table, "detector")
+    return "every other detector" + (" with a score" if detectors["map50_95"].isna().any() else "")
+
+
+def _separation_sentence(results: Results, best: pd.DataFrame, others: pd.DataFrame) -> str:
     low = best["map50_95_low"].min()
     highs = others["map50_95_high"].astype(float)
     if math.isnan(float(low) if is_number(low) else math.nan) or highs.isna().any():
         return "Intervals are missing, so it cannot be said whether the test slides separate the detectors."
     overlapping = list(others.loc[highs >= float(low), "label"])
     if not overlapping:
-        return "The interval of every other detector lies wholly below it."
+        return f"The interval of {_every_other(results)} lies wholly below it."
     subject = "Its interval overlaps" if len(best) == 1 else "Their intervals overlap"
     whom = f"that of {overlapping[0]}" if len(overlapping) == 1 else f"those of {_at_most_five(overlapping)}"
     return (
@@ -216,7 +245,7 @@ def _told_apart_sentence(results: Results, best: pd.DataFrame, others: pd.DataFr
     it, is_better = ("it", "It is better") if len(best) == 1 else ("them", "They are better")
     if not alike:
         return (
-            f"{is_better} than {'every other detector' if len(worse) > 1 else worse[0]} on slides like these."
+            f"{is_better} than {_every_other(results) if len(worse) > 1 else worse[0]} on slides like these."
         )
     first = f"{is_better} than {_at_most_five(worse)} on slides like these. " if worse else ""
     return (
