@@ -65,7 +65,7 @@ survey-simulation: $(INSTALLED)
 
 # The same for the demo's detector, on its survey painted anew five times; after make demo.
 painted-surveys: $(INSTALLED)
-	$(BIN)/python tests/benchmarks/painted_surveys.py --cores $(CORES)
+	PYTHONPATH=scripts:tests $(BIN)/python tests/benchmarks/painted_surveys.py --cores $(CORES)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
