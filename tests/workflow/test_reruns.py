@@ -35,6 +35,22 @@ def test_touching_every_file_runs_nothing(study):
     assert planned(study) == {}
 
 
+@pytest.mark.parametrize("seconds", [86_400, -86_400])
+def test_a_clock_that_jumped_while_the_study_ran_runs_nothing(study, seconds):
+    """Data and trainings bear times of another day than what was made of them."""
+    for folder in ("dataset", "models"):
+        for path in (study / "results/tiny" / folder).rglob("*"):
+            if path.is_file():
+                time = path.stat().st_mtime + seconds
+                os.utime(path, (time, time))
+    assert planned(study) == {}
+    # What depends on a change runs all the same, and only that.
+    replace(study / TINY, "resamples: 50", "resamples: 60")
+    jobs = planned(study)
+    assert "resample" in jobs
+    assert not {"train", "detect", "import_dataset"} & jobs.keys()
+
+
 def test_checking_out_a_branch_and_coming_back_runs_nothing(study):
     def git(*words: str) -> None:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
