@@ -112,6 +112,17 @@ class Cluster:
         self.start_daemon("slurmctld")
         self.start_daemon("slurmd")
         wait_for(lambda: self.node_state() == "idle", 60, f"the node is {self.node_state()}, not idle")
+        self._try_a_job()
+
+    def _try_a_job(self) -> None:
+        """Where a first job does not run (in some containers), none of the tests' would."""
+        command = ["sbatch", "--wait", f"--chdir={self.folder}", "--output=/dev/null", "--wrap=srun true"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+        except subprocess.TimeoutExpired:
+            raise NoSlurmError("a job of nothing does not end") from None
+        if done.returncode:
+            raise NoSlurmError(f"a job of nothing does not run: {done.stderr.strip()[-300:]}")
 
     def stop(self) -> None:
         """End what start began, however far that came, and nothing else."""

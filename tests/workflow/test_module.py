@@ -73,3 +73,12 @@ def test_jobs_of_the_module_run_in_the_folder_of_the_other_workflow(host):
     assert yaml.safe_load((host / "results/mine/config.yaml").read_text(encoding="utf-8"))["study"] == "mine"
     assert (host / "logs/mine/split.log").is_file()
     assert "Nothing to be done" in snakemake(host, "results/mine/dataset/split.csv")
+
+
+@pytest.mark.slow
+def test_the_other_workflow_is_run_to_its_end_and_has_nothing_to_do_after(host):
+    snakemake(host)
+    assert "results/mine/benchmark/models.csv" in (host / "summary.txt").read_text(encoding="utf-8")
+    assert (host / "results/mine/models/yolov5n/seed-1/weights.safetensors").is_file()
+    assert not (REPOSITORY / "results/mine").exists()
+    assert "Nothing to be done" in snakemake(host, "-n")
