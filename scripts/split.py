@@ -47,10 +47,9 @@ def check_cap(truth: pd.DataFrame, max_detections: int) -> None:
 
 
 def dealt(
-    coco: dict[str, Any], truth: pd.DataFrame, settings: dict[str, Any], seed: int, keep: pd.DataFrame | None
+    images: pd.DataFrame, truth: pd.DataFrame, settings: dict[str, Any], seed: int, keep: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Make the split that the settings ask for."""
-    images = image_frame(coco)
     common = {"by": settings["by"], "fractions": settings["fractions"], "random_seed": seed, "keep": keep}
     if settings["folds"] is None:
         return split_slides(images, truth, **common)
@@ -73,12 +72,12 @@ def main(arguments: argparse.Namespace) -> None:
     coco = read_json(arguments.annotations)
     settings = json.loads(arguments.split)
     results = arguments.output.parent
-    truth = truth_frame(coco)
+    images, truth = image_frame(coco), truth_frame(coco)
     check_cap(truth, arguments.max_detections)
     sealed_settings = {**settings, "random_seed": arguments.seed}
     check_settings(results, sealed_settings)
     sealed = read_seal(results)
-    split = dealt(coco, truth, settings, arguments.seed, sealed.split if sealed else None)
+    split = dealt(images, truth, settings, arguments.seed, sealed.split if sealed else None)
 
     fractions = asked_fractions(settings["fractions"], split["fold"].max())
     report = split_report(split, truth, [category["name"] for category in coco["categories"]], fractions)
@@ -96,7 +95,7 @@ def main(arguments: argparse.Namespace) -> None:
             **sealed_settings,
             "images": int(split["image"].nunique()),
             "slides": int(split["slide"].nunique()),
-            "images_with_given_part": int(image_frame(coco)["part"].notna().sum()),
+            "images_with_given_part": int(images["part"].notna().sum()),
         },
         arguments.output / "split.json",
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from podura.survey.ladder import Ladder, conflicts, genera, named
+from podura.survey.ladder import Ladder, conflicts, genera, named, on_one_place
 
 NAMES = {
     "CER-DEN": "Ceratophysella denticulata",
@@ -130,8 +131,11 @@ def test_conflicts_do_not_depend_on_the_order_of_rows():
         detection(1, "CER-GIB", 0.8, x=1.0),
         detection(2, "PAR-NOT", 0.9, x=50.0),
     ]
-    forward = conflicts(pd.DataFrame(rows), 0.5, FROM)
-    backward = conflicts(pd.DataFrame(rows[::-1]), 0.5, FROM)
+    undecided = np.full(len(rows), None, dtype=object)
+    forward, backward = (
+        conflicts(frame, on_one_place(frame, 0.5, FROM, undecided))
+        for frame in (pd.DataFrame(rows), pd.DataFrame(rows[::-1]))
+    )
     assert forward == {0: {"CER-GIB"}, 1: {"CER-DEN"}}
     assert backward == {2: {"CER-GIB"}, 1: {"CER-DEN"}}
 

@@ -67,12 +67,12 @@ def models_figure(models_table: pd.DataFrame, species_table: pd.DataFrame) -> Fi
             if is_number(low) and is_number(high):
                 axis.hlines(place, low, high, color=color, lw=2.2, alpha=0.55, zorder=2)
             value = rows.loc[model, column]
-            if not is_number(value):
-                axis.text(0.0, place, "no score", va="center", fontsize=7.5, color=MUTED)
             if is_number(value):
                 axis.scatter(
                     value, place, s=52, marker=style.marker, color=color, edgecolors=PAPER, lw=0.8, zorder=3
                 )
+            else:
+                axis.text(0.0, place, "no score", va="center", fontsize=7.5, color=MUTED)
             dots = seeds.get(model, [])
             axis.scatter(dots, [place + 0.3] * len(dots), s=9, color=color, linewidths=0, zorder=4)
     axes[0].set_yticks(range(len(styles)), [shortened(s.label, 34) for s in styles.values()])

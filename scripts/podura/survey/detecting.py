@@ -80,8 +80,15 @@ def detect_survey(
     ``progress`` goes through the images that are new. An image that cannot be read is listed with the reason
     and is tried again in the next run. Raises Stopped where ``should_stop`` says so.
     """
-    keys, faults, twins = _contents(survey.images)
-    new = [image for image in _first_of_each(survey.images, keys) if store.get(keys[image.image]) is None]
+    keys, faults = _contents(survey.images)
+    twins = _twins(survey.images, keys)
+    new = [
+        image
+        for image in survey.images
+        if image.image not in twins
+        and keys[image.image] not in faults
+        and store.get(keys[image.image]) is None
+    ]
     made = tools() if new else None
     for image in progress(new):
         if should_stop():
@@ -96,20 +103,24 @@ def detect_survey(
     return _tables(survey, keys, faults, twins, store, thresholds, len(new))
 
 
-def _contents(images: Sequence[SurveyImage]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The key of each image, by key what is wrong with files that cannot even be opened, and of copies the
-    image that they repeat."""
+def _contents(images: Sequence[SurveyImage]) -> tuple[dict[str, str], dict[str, str]]:
+    """The key of each image, and by key what is wrong with files that cannot even be opened."""
     keys: dict[str, str] = {}
     faults: dict[str, str] = {}
-    first: dict[str, str] = {}
-    twins: dict[str, str] = {}
     for image in images:
         try:
             keys[image.image] = content_digest(image.path)
         except OSError as error:
             keys[image.image] = f"missing {image.image}"
             faults[keys[image.image]] = f"{image.image}: {error.strerror or 'the file cannot be opened'}."
-            continue
+    return keys, faults
+
+
+def _twins(images: Sequence[SurveyImage], keys: Mapping[str, str]) -> dict[str, str]:
+    """Of each image that is a copy the one that it repeats."""
+    first: dict[str, str] = {}
+    twins: dict[str, str] = {}
+    for image in images:
         twin = first.setdefault(keys[image.image], image.image)
         if twin != image.image:
             twins[image.image] = twin
@@ -118,16 +129,7 @@ def _contents(images: Sequence[SurveyImage]) -> tuple[dict[str, str], dict[str, 
                 twin,
                 image.image,
             )
-    return keys, faults, twins
-
-
-def _first_of_each(images: Sequence[SurveyImage], keys: Mapping[str, str]) -> Iterator[SurveyImage]:
-    seen: set[str] = set()
-    for image in images:
-        key = keys[image.image]
-        if key not in seen and not key.startswith("missing "):
-            seen.add(key)
-            yield image
+    return twins
 
 
 def _looked_at(path: Path, tools: Tools) -> dict[str, Any]:

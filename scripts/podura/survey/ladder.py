@@ -81,8 +81,8 @@ def named(
     confusions = mistaken_for(evidence)
     decided = held[held["detection"].notna()].drop_duplicates("detection", keep="last").set_index("detection")
     there = decided.reindex(found["detection"].to_numpy(dtype=object))
-    pairs = _on_one_place(found, ladder.overlap, counted_from, there["action"].to_numpy(dtype=object))
-    rivals = _rivals(found, pairs)
+    pairs = on_one_place(found, ladder.overlap, counted_from, there["action"].to_numpy(dtype=object))
+    rivals = conflicts(found, pairs)
     confirmed = there["action"].isin(_CONFIRMED).to_numpy(dtype=bool)
     settled = {one for one, other in pairs if confirmed[other] and not confirmed[one]}
     rows = []
@@ -165,15 +165,8 @@ def _of_machine(
     return ladder.group, "group", reason
 
 
-def conflicts(
-    detections: pd.DataFrame, overlap: float, counted_from: Mapping[str, float]
-) -> dict[int, set[str]]:
-    """Row of each counted detection to the other species detected on the same place with a like score."""
-    undecided = np.full(len(detections), None, dtype=object)
-    return _rivals(detections, _on_one_place(detections, overlap, counted_from, undecided))
-
-
-def _rivals(detections: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> dict[int, set[str]]:
+def conflicts(detections: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> dict[int, set[str]]:
+    """Row of each detection to the other species with a like score on its place. pairs: ``on_one_place``."""
     score = detections["score"].to_numpy(dtype=np.float64)
     species = detections["species"].to_numpy(dtype=object)
     result: dict[int, set[str]] = {}
@@ -183,13 +176,16 @@ def _rivals(detections: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> dict[
     return result
 
 
-def _on_one_place(
+def on_one_place(
     detections: pd.DataFrame,
     overlap: float,
     counted_from: Mapping[str, float],
     actions: NDArray[np.object_],
 ) -> list[tuple[int, int]]:
-    """Pairs of rows, in both orders, of different species on one place; of counted or confirmed ones."""
+    """Pairs of rows, in both orders, of different species on one place; of counted or confirmed ones.
+
+    actions: what people decided on each row, None where nobody did.
+    """
     score = detections["score"].to_numpy(dtype=np.float64)
     least = detections["species"].map(counted_from).fillna(0.0).to_numpy(dtype=np.float64)
     kept = np.flatnonzero(((score >= least) | np.isin(actions, _CONFIRMED)) & (actions != "reject"))
